@@ -48,6 +48,8 @@ export interface SocketOwner {
 export const SLOW = 'a reader of a WebSocket was too slow and is disconnected'
 /** Frames that change something. */
 const CHANGES = new Set<FrameType | undefined>(['chat', 'cancel', 'approve'])
+/** Frames that are answered by a stream, under an id that no other stream has at the same time. */
+const STREAMS = new Set<FrameType>(['chat', 'resume'])
 /** Frames that keys with another scope than `chat` may send. */
 const OTHER_SCOPES = new Set<FrameType>(['subscribe', 'ping'])
 
@@ -66,6 +68,8 @@ export class SocketSession {
   readonly #context: ApiContext
   readonly #principal: Principal
   readonly #address: string | undefined
+  /** What has a stream, by the id under which it is sent. */
+  readonly #streams = new Map<string, Request>()
   readonly #subscriptions = new Map<string, AbortController>()
   #requests = 0
   /** Bytes of frames whose requests have not been accepted yet. */
@@ -99,7 +103,21 @@ export class SocketSession {
       this.#refuse(request, error)
     } finally {
       this.#requests -= 1
+      if (this.#streams.get(request.id) === request) this.#streams.delete(request.id)
     }
+  }
+
+  /** Gives the request its id for a stream. @throws MuxiError conflict, which is sent under no id: the reader of the other stream would take it for its own */
+  #occupy(request: Request): void {
+    const { id } = request
+    if (!this.#streams.has(id)) {
+      this.#streams.set(id, request)
+      return
+    }
+    request.id = ''
+    throw new MuxiError('conflict', "Cannot use this 'id': a stream has it until its final event", {
+      details: { id_in_use: id },
+    })
   }
 
   #refuse({ id, type }: Request, error: unknown): void {
@@ -131,6 +149,7 @@ export class SocketSession {
       request.type = frame.type
       this.#context.requestCounts.add(`ws ${frame.type}`)
       if (!OTHER_SCOPES.has(frame.type)) authorize(this.#principal, 'chat')
+      if (STREAMS.has(frame.type)) this.#occupy(request)
       return await this.#answer(frame.type, request.id, frame.data)
     } finally {
       this.#taken -= data.byteLength
@@ -263,6 +282,8 @@ export class SocketSession {
   }
 
   #sendEvent(id: string, event: StoredEvent): void {
+    // The client may use the id as soon as it has this.
+    if (isFinal(event.type)) this.#streams.delete(id)
     this.#writer.send(SERVER_NAME[event.type] ?? event.type, id, numberedJson(event))
   }
 

@@ -33,6 +33,17 @@ export function readArguments(
   return { fault: `Cannot call '${tool.name}': ${fault}` }
 }
 
+/** Arguments as they are shown: of a call that is refused as well. The text where it is not JSON, or has too much of it. */
+export function shownArguments(text: string): unknown {
+  if (text.trim() === '') return {}
+  if (jsonBoundsFault(Buffer.from(text)) !== undefined) return text
+  try {
+    return parseExact(text)
+  } catch {
+    return text
+  }
+}
+
 /** The fault of a value as a sentence; undefined when it is valid, or the schema is unusable. @param name name of the value */
 export function faultOf(schema: Record<string, unknown>, value: unknown, name: string): string | undefined {
   const validate = validatorOf(schema)

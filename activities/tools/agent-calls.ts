@@ -2,7 +2,7 @@
 // to the other agent. Each step is one transaction under the lock of the calling turn, and may be repeated.
 import { activityInfo } from '@temporalio/activity'
 import { MAX_AT_ONCE, MAX_DEPTH, MAX_HANDOFFS } from '../../contracts/agent-calls.ts'
-import { readArguments } from '../../contracts/arguments.ts'
+import { readArguments, shownArguments } from '../../contracts/arguments.ts'
 import { newId } from '../../contracts/ids.ts'
 import { isRemembering } from '../../contracts/schemas/agent.ts'
 import { workflowId } from '../../contracts/temporal.ts'
@@ -90,7 +90,7 @@ export function agentCallActivities(resources: Resources) {
         if (!child) {
           const { cancel_requested_at } = await getTurn(tx, input.turn_id)
           const refusal = cancel_requested_at === null ? NOT_ASKED : CANCELLED
-          return refuse(tx, show, call, { refusal, parameters: call.arguments })
+          return refuse(tx, show, call, { refusal, parameters: shownArguments(call.arguments) })
         }
         const { status, text } = await answerOf(tx, child)
         const output = shorten(text, tool_output_characters)
@@ -153,7 +153,8 @@ async function readCall(
 ): Promise<{ agent: AgentRow; parameters: Record<string, unknown> } | { refusal: Refusal; parameters: unknown }> {
   const parameters = AGENT_CALL_PARAMETERS[call.agent_call ?? 'ask']
   const read = readArguments({ name: call.name, parameters }, call.arguments)
-  if ('fault' in read) return { refusal: { status: 'invalid', output: read.fault }, parameters: call.arguments }
+  if ('fault' in read)
+    return { refusal: { status: 'invalid', output: read.fault }, parameters: shownArguments(call.arguments) }
   const given = read.parameters
   if (turn.cancel_requested_at !== null) return { refusal: CANCELLED, parameters: given }
   if (barred !== undefined) return { refusal: { status: 'error', output: barred }, parameters: given }

@@ -1,7 +1,7 @@
 // The ledger of tool calls: a call is started, perhaps returned, ended once.
 import { activityInfo } from '@temporalio/activity'
 import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
-import { readArguments } from '../../contracts/arguments.ts'
+import { readArguments, shownArguments } from '../../contracts/arguments.ts'
 import { withoutNul } from '../../contracts/nul.ts'
 import { raiseFence, type Writer } from '../../db/event-rows.ts'
 import { cancelApprovals } from '../../db/queries/approval-changes.ts'
@@ -71,12 +71,12 @@ export function toolLedger({
           workflow_id: workflowExecution?.workflowId ?? '',
           activity_id: activityId,
           attempt,
-          input: 'parameters' in read ? read.parameters : call.arguments,
+          input: 'parameters' in read ? read.parameters : shownArguments(call.arguments),
         })
         const end = async (status: 'invalid' | 'unknown', output: string): Promise<Begun<T>> => {
           await finishToolCall(tx, input.turn_id, input.call_id, status, output)
           await show(writer, [
-            startEvent(call, 'parameters' in read ? read.parameters : call.arguments),
+            'parameters' in read ? startEvent(call, read.parameters) : plannedStartEvent(call),
             endEvent(call.call_id, output, true),
           ])
           await endLogEntry(tx, logId, { status: 'failed', duration_ms: 0, error: { message: output } })

@@ -1,5 +1,6 @@
 // One attempt at a step's model call, in rows: begun before the request counts, completed or closed after it.
 import { activityInfo } from '@temporalio/activity'
+import { shownArguments } from '../../contracts/arguments.ts'
 import { budgetExceeded } from '../../contracts/budget.ts'
 import type { FinalStatus, ModelCallInput, ModelCallResult } from '../../contracts/turn.ts'
 import { estimateTokens } from '../../contracts/tokens.ts'
@@ -23,7 +24,7 @@ import type { StepPrompt } from './step-prompt.ts'
 import { describeAttempt, statusOf } from './attempt-failure.ts'
 import type { AdoptedRequest } from './head-start.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
-import { endEvent, startEvent } from '../tools/call-events.ts'
+import { endEvent, plannedStartEvent } from '../tools/call-events.ts'
 
 export interface Attempt {
   writer: Writer
@@ -210,8 +211,9 @@ async function tellRefused(tx: Tx, turnId: string, calls: NewToolCall[]): Promis
   const additions: Addition[] = []
   for (const { refusal, ...call } of calls) {
     if (refusal === undefined) continue
-    additions.push(startEvent(call, call.arguments), endEvent(call.call_id, refusal, true))
-    const { call_id, name, arguments: input } = call
+    additions.push(plannedStartEvent(call), endEvent(call.call_id, refusal, true))
+    const { call_id, name } = call
+    const input = shownArguments(call.arguments)
     const activity_id = `${activityId}/${call_id}`
     await addLogEntry(
       tx,

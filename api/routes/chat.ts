@@ -28,7 +28,7 @@ export function chatRoutes(context: ApiContext) {
   }
   const errors = ['not_found', 'conflict', 'unprocessable', 'budget_exceeded', 'upstream_error'] as const
   const replied = replies({ 200: ReplySchema, 202: ReceiptSchema }, ...errors)
-  const streamed = replies({ 200: streamOf(TurnEventSchema) }, ...errors)
+  const streamed = replies({ 200: streamOf(TurnEventSchema), 202: ReceiptSchema }, ...errors)
   const toAgent = { ...common, params: Type.Object({ agent_id: AgentIdSchema }) }
   return new Elysia({ tags: ['chat'] })
     .use(authenticated(context))
@@ -58,13 +58,15 @@ export function chatRoutes(context: ApiContext) {
     return acceptMessage(context, principal, { agent_id, request: body, idempotency_key, route: `chat/${agent_id}` })
   }
 
+  async function inBackground(agent_id: string, sent: Sent) {
+    const { message_id: _, ...receipt } = await accept(agent_id, sent)
+    return status(202, { ...receipt, status: 'queued' as const })
+  }
+
   async function reply(agent_id: string, sent: Sent) {
     const { principal, body, request } = sent
+    if (body.background) return inBackground(agent_id, sent)
     const accepted = await accept(agent_id, sent)
-    if (body.background) {
-      const { message_id: _, ...receipt } = accepted
-      return status(202, { ...receipt, status: 'queued' as const })
-    }
     const { revoked, close } = context.openStreams.watch(principal)
     const signal = AbortSignal.any([request.signal, context.closing, AbortSignal.timeout(WAIT_MS), revoked])
     const ended = await waitForReply(context, accepted.turn_id, signal).finally(close)
@@ -80,6 +82,7 @@ export function chatRoutes(context: ApiContext) {
   }
 
   function stream(agent_id: string, sent: Sent) {
+    if (sent.body.background) return inBackground(agent_id, sent)
     return sseResponse(context, sent.principal, sent.request, async (signal) => {
       const accepted = await accept(agent_id, sent)
       return context.storage.events.follow(accepted.turn_id, 0, signal)

@@ -10,6 +10,7 @@ import { decideApproval } from '../../db/queries/approval-changes.ts'
 import { findApproval, listWaiting, requiredAtRoot, type ApprovalRow } from '../../db/queries/approvals.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { findTool, parametersOf } from '../../db/queries/mcp-tools.ts'
+import { listOpenCalls } from '../../db/queries/steps.ts'
 import { lockTurn } from '../../db/queries/turns.ts'
 import type { Db, TurnsTable } from '../../db/schema.ts'
 import type { ApiContext } from './context.ts'
@@ -36,6 +37,24 @@ export function viewApproval(row: ApprovalRow) {
 /** The pending approvals of a turn. */
 export async function waitingOf(db: Db, turnId: string) {
   return (await listWaiting(db, turnId)).map(viewApproval)
+}
+
+/**
+ * Whether the turn waits for nothing but people: each of its calls that has not ended has a pending approval, its own or one of the
+ * turn that it asked.
+ * @param asked the approvals that count, of which all are pending then; by default all pending ones
+ */
+export async function isParked(db: Db, turnId: string, asked?: readonly string[]): Promise<boolean> {
+  const pending = new Map((await listWaiting(db, turnId)).map((approval) => [approval.id, approval]))
+  const counted = asked ?? [...pending.keys()]
+  if (counted.length === 0 || !counted.every((id) => pending.has(id))) return false
+  const asking = new Set(
+    counted.map((id) => {
+      const { turn_id, call_id, root_call_id } = pending.get(id)!
+      return turn_id === turnId ? call_id : root_call_id
+    }),
+  )
+  return (await listOpenCalls(db, turnId)).every((id) => asking.has(id))
 }
 
 /**

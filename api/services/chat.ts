@@ -8,7 +8,7 @@ import type { CarriedRequest } from '../../contracts/schemas/carried-request.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { findAgent, getAgentOrThrow } from '../../db/queries/agents.ts'
 import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/default-conversations.ts'
-import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
+import { findIdempotent, findMade, insertIdempotent, type IdempotentRequest } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { createOwnConversation } from '../../db/queries/own-conversations.ts'
 import { findKnownRoute, type Route } from '../../db/queries/routing.ts'
@@ -141,6 +141,11 @@ async function insert(context: Context, principal: Principal, submission: Submis
   checkSize(request, limits, carried !== undefined)
   const carriedText = carried && carriedJson(carried, limits)
   const known = submission.idempotency_key === undefined ? undefined : await idempotent(principal, submission)
+  // Before anything that the message refers to is looked for: it may have been deleted since.
+  if (known && (await findMade(storage.db, known)) !== undefined) {
+    const repeated = await storage.db.transaction().execute((tx) => findRepeated(tx, known))
+    if (repeated) return repeated
+  }
   const attachments = await storeAttachments(storage, user_id, request.attachments ?? [], (bytes) =>
     checkQuota(context, user_id, bytes),
   )
@@ -155,10 +160,8 @@ async function insert(context: Context, principal: Principal, submission: Submis
       : undefined
 
   return storage.db.transaction().execute(async (tx) => {
-    const made = known && (await findIdempotent(tx, known))
-    const before = made === undefined ? undefined : await findTurn(tx, made)
-    // The client of a turn that was never accepted got an error: the key starts a new one.
-    if (before && !wasGivenUp(before)) return repeat(tx, before)
+    const repeated = known && (await findRepeated(tx, known))
+    if (repeated) return repeated
 
     if (carried) await createOwnConversation(tx, { id: own, agent_id, user_id })
     const admission = await admit(tx, { conversation_id, user_id, key_id, hidden_in: own })
@@ -262,6 +265,14 @@ async function getDefaultConversation(db: Db, agentId: string, userId: string): 
 async function agentOf(tx: Tx, route: Route | undefined) {
   const agent = route && (await findAgent(tx, route.agent_id))
   return agent && { ...agent, confidence: route.confidence }
+}
+
+/** What the key has begun. @throws MuxiError `conflict` when the key came with another body */
+async function findRepeated(tx: Tx, known: IdempotentRequest): Promise<Inserted | undefined> {
+  const made = await findIdempotent(tx, known)
+  const before = made === undefined ? undefined : await findTurn(tx, made)
+  // The client of a turn that was never accepted got an error: the key starts a new one.
+  return before && !wasGivenUp(before) ? repeat(tx, before) : undefined
 }
 
 /** The receipt of an earlier request, and its unfinished work. */

@@ -13,7 +13,8 @@ type Source = Pick<Storage, 'db' | 'events'>
 
 /**
  * The events after a number, until the final one or until the signal aborts.
- * A number beyond the head gets the whole text, then the rest. A log past its retention is re-emitted from the rows.
+ * A number beyond the head gets the whole text, then the rest. A log past its retention is re-emitted from the rows: from 0 as
+ * the shortest stream with the outcome, from any other number, of which the meaning is lost, as the whole text and the end.
  * @returns undefined when there is nothing after the number and never will be
  */
 export async function resumeEvents(
@@ -24,8 +25,8 @@ export async function resumeEvents(
 ): Promise<AsyncGenerator<StoredEvent[]> | undefined> {
   const { head, ended } = await readHead(db, turn.id)
   if (head === 0 && !UNFINISHED.includes(turn.status)) {
-    const left = (await rebuildEvents(db, turn)).filter(({ id }) => id > after)
-    return left.length > 0 ? once(left) : undefined
+    const events = await rebuildEvents(db, turn)
+    return once(after === 0 ? events : restartAfter(after, events))
   }
   if (ended && after >= head) return undefined
   return after <= head ? events.follow(turn.id, after, signal) : resetAndFollow({ db, events }, turn.id, signal)
@@ -39,6 +40,15 @@ export async function lastEvent(db: Db, turn: TurnsTable): Promise<StoredEvent> 
 
 async function* once(events: StoredEvent[]): AsyncGenerator<StoredEvent[]> {
   yield events
+}
+
+/** Of a rebuilt log: replaces what a client has shown by the whole text, and ends, with the numbers that follow its own. */
+function restartAfter(after: number, rebuilt: StoredEvent[]): StoredEvent[] {
+  const { text: content } = shownText(rebuilt)
+  return [
+    { id: after + 1, type: 'content_reset', data: { step: 0, reason: 'the event log has expired', content } },
+    { ...rebuilt.at(-1)!, id: after + 2 },
+  ]
 }
 
 /** For a client whose id is beyond the head: reset its text, then continue. */

@@ -180,7 +180,7 @@ export async function followJob(
   signal: AbortSignal,
 ): Promise<AsyncGenerator<StoredEvent[]> | undefined> {
   const { head, ended } = await readHead(db, job.id)
-  if (head === 0 && job.finished_at !== null) return after === 0 ? once([{ ...endOfJob(job), id: 1 }]) : undefined
+  if (head === 0 && job.finished_at !== null) return once([{ ...endOfJob(job), id: after + 1 }])
   if (ended && after >= head) return undefined
   return events.follow(job.id, after > head ? 0 : after, signal)
 }

@@ -18,18 +18,26 @@ import { viewCall } from './turns.ts'
 
 const PAGE = 100
 
-/** A message; a user's with its turn. */
+/** A message; with its turn when it is the user's, or a reply without the user's message in its page. */
 export type MessageWithTurn = MessageView & { turn?: ReturnType<typeof viewTurnOf> }
 
-/** Adds to each user's message what its turn did. */
+/** Adds to each user's message what its turn did, and to each reply of which that message is not in the page. */
 export async function withTurns(db: Db, messages: MessageView[]): Promise<MessageWithTurn[]> {
-  const asked = messages.filter(({ role }) => role === 'user')
+  const asked = new Set(messages.flatMap(({ role, turn_id }) => (role === 'user' ? [turn_id] : [])))
+  return withTurnsAt(db, messages, ({ role, turn_id }) => role === 'user' || !asked.has(turn_id))
+}
+
+async function withTurnsAt(
+  db: Db,
+  messages: MessageView[],
+  isPlace: (message: MessageView) => boolean,
+): Promise<MessageWithTurn[]> {
   const turns = await readTurns(
     db,
-    asked.map(({ turn_id }) => turn_id),
+    messages.filter(isPlace).map(({ turn_id }) => turn_id),
   )
   return messages.map((message) => {
-    const rows = message.role === 'user' ? turns.get(message.turn_id) : undefined
+    const rows = isPlace(message) ? turns.get(message.turn_id) : undefined
     return { ...message, ...(rows && { turn: viewTurnOf(rows) }) }
   })
 }
@@ -100,11 +108,11 @@ function toPage(newer: MessageView[], older: MessageView[], has_more: boolean, h
   return { messages, has_more, next_cursor: has_more ? messages.at(-1)!.id : null, has_newer }
 }
 
-/** All messages of a conversation, oldest first, a page at a time. */
+/** All messages of a conversation, oldest first, a page at a time; each user's message with its turn. */
 async function* allMessages(db: Db, conversationId: string, with_superseded = false): AsyncGenerator<MessageWithTurn> {
   for (let after = ''; ;) {
     const messages = await listMessages(db, conversationId, { limit: PAGE, after, with_superseded })
-    yield* await withTurns(db, messages)
+    yield* await withTurnsAt(db, messages, ({ role }) => role === 'user')
     if (messages.length < PAGE) return
     after = messages.at(-1)!.id
   }

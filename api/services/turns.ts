@@ -4,7 +4,7 @@ import { workflowId } from '../../contracts/temporal.ts'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
 import { secondsUntil } from '../../contracts/budget.ts'
 import { MuxiError } from '../../contracts/failures.ts'
-import { parseExact } from '../../contracts/exact-json.ts'
+import { shownArguments } from '../../contracts/arguments.ts'
 import { toolOutput } from '../../contracts/tool-output.ts'
 import { logError, logInput, logOutput, logUsage, turnError, turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
@@ -20,7 +20,7 @@ import { findPosition } from '../../db/queries/turn-queue.ts'
 import { findTurn, isFinalStatus } from '../../db/queries/turns.ts'
 import type { Db, LogEntriesTable, ToolCallsTable, TurnsTable } from '../../db/schema.ts'
 import { ownedOrThrow } from './access.ts'
-import { viewApproval, waitingOf } from './approvals.ts'
+import { isParked, viewApproval } from './approvals.ts'
 import type { ApiContext } from './context.ts'
 import { stopTurn } from './engine.ts'
 
@@ -121,18 +121,10 @@ export function viewCall(call: ToolCallsTable) {
     id: call.call_id,
     name: call.tool ?? call.name,
     server: call.server,
-    parameters: parseOr(call.arguments),
+    parameters: shownArguments(call.arguments),
     output: toolOutput(call.output ?? ''),
     is_error: call.status !== 'done' && call.status !== 'returned',
     ...(call.child_turn_id !== null && { turn_id: call.child_turn_id }),
-  }
-}
-
-function parseOr(text: string): unknown {
-  try {
-    return parseExact(text)
-  } catch {
-    return text
   }
 }
 
@@ -144,12 +136,16 @@ export async function waitForEnd({ storage }: ApiContext, turnId: string, signal
   return false
 }
 
-/** The same, or until it waits for a person. */
+/** After these, what a turn waits for may be complete. */
+const MAY_PARK = new Set<StoredEvent['type']>(['approval_required', 'tool_call_end'])
+
+/** The same, or until it waits for nothing but people. */
 export async function waitForReply({ storage }: ApiContext, turnId: string, signal: AbortSignal): Promise<boolean> {
+  let hasAsked = false
   for await (const events of storage.events.follow(turnId, 0, signal)) {
     if (events.some((event) => isFinal(event.type))) return true
-    const asks = events.some((event) => event.type === 'approval_required')
-    if (asks && (await waitingOf(storage.db, turnId)).length > 0) return false
+    hasAsked ||= events.some((event) => event.type === 'approval_required')
+    if (hasAsked && events.some(({ type }) => MAY_PARK.has(type)) && (await isParked(storage.db, turnId))) return false
   }
   return false
 }

@@ -7,7 +7,6 @@ import type { UiChatRequest } from '../../contracts/schemas/ui-stream.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { readAllEvents } from '../../db/event-rows.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
-import { listWaiting } from '../../db/queries/approvals.ts'
 import {
   ensureExternal,
   findExternal,
@@ -17,12 +16,13 @@ import {
   type ExternalMessage,
 } from '../../db/queries/external-ids.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import { findPosition } from '../../db/queries/turn-queue.ts'
 import type { TurnsTable } from '../../db/schema.ts'
 import { plainName } from '../multipart.ts'
 import { idempotencyKeyOf, readUiRequest, type UiAnswers, type UiSubmission } from '../ui-stream/request.ts'
 import { seenBy } from '../ui-stream/seen-by.ts'
 import { actingUser } from './access.ts'
-import { decide } from './approvals.ts'
+import { decide, isParked } from './approvals.ts'
 import { acceptMessage } from './chat.ts'
 import type { ApiContext } from './context.ts'
 import { resumeEvents } from './events.ts'
@@ -151,15 +151,16 @@ async function follow(
   known?: ReadonlySet<string>,
 ): Promise<Chunks | undefined> {
   const seen = known ? seenBy(await readAllEvents(context.storage.db, turn.id), known) : 0
+  const queued = turn.activated_at === null ? await findPosition(context.storage.db, turn) : undefined
   const events = await resumeEvents(context.storage, turn, 0, signal)
-  return events && chunksOf(context, turn.id, events, seen)
+  return events && chunksOf(context, turn.id, events, { seen, queued })
 }
 
 async function* chunksOf(
   { storage: { db } }: ApiContext,
   turnId: string,
   events: AsyncGenerator<StoredEvent[]>,
-  seen: number,
+  { seen, queued }: { seen: number; queued: object | undefined },
 ): Chunks {
   const translated = new UiChunks()
   for await (const batch of events) {
@@ -168,10 +169,10 @@ async function* chunksOf(
       const next = translated.next(event)
       // The first chunk says which message goes on.
       if (event.id > seen || event.type === 'accepted') chunks.push(...next)
+      if (queued && event.type === 'accepted') chunks.push({ type: 'data-muxi-queued', data: queued, transient: true })
       const parked = translated.parkedFor
       if (event.id < seen || parked.length === 0) continue
-      const waiting = new Set((await listWaiting(db, turnId)).map(({ id }) => id))
-      if (!parked.every((id) => waiting.has(id))) continue
+      if (!(await isParked(db, turnId, parked))) continue
       yield [...chunks, ...translated.park()]
       return
     }

@@ -63,7 +63,11 @@ const MessageTurnSchema = Type.Object(
     tool_calls: Type.Array(ToolCallSchema),
     approvals: Type.Array(ApprovalSchema),
   },
-  { ...closed, description: 'With `include=turns`, of a user’s message: what its turn did' },
+  {
+    ...closed,
+    description:
+      'With `include=turns`, of a user’s message, or of a reply without that message in the page: what its turn did',
+  },
 )
 
 export const MessageSchema = Type.Object(

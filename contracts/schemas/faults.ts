@@ -49,7 +49,10 @@ function explain(error: ValueError, value: unknown): SchemaFault[] {
     return [{ path, kind: 'missing', expected: `given (${expectation(error.schema)})` }]
   }
   if (error.type === ValueErrorType.ObjectAdditionalProperties) {
-    return [{ path, kind: 'unknown', expected: allowedKeys(error.schema) }]
+    const allowed = allowedKeys(error.schema)
+    return [
+      allowed === '' ? { path, kind: 'wrong', expected: 'left out' } : { path, kind: 'unknown', expected: allowed },
+    ]
   }
   if (error.type === ValueErrorType.Union) return explainUnion(error, path, value)
   return [{ path, kind: 'wrong', expected: expectation(error.schema) }]
@@ -137,7 +140,7 @@ function expectation(schema: TSchema): string {
     case 'Array':
       return listOf(schema)
     case 'Object':
-      return `an object with the keys ${keysOf(schema)}`
+      return keysOf(schema) === '' ? 'an object without keys' : `an object with the keys ${keysOf(schema)}`
     case 'Record':
       return 'an object of names and values'
   }
@@ -164,9 +167,12 @@ function keysOf({ properties }: TSchema): string {
   return Object.keys(properties).join(', ')
 }
 
+/** Empty when no keys are allowed. */
 function allowedKeys(schema: TSchema): string {
   // The key pattern of a record has no description.
-  return schema[Kind] === 'Record' ? "named with letters, digits, '_' or '-'" : `one of the keys ${keysOf(schema)}`
+  if (schema[Kind] === 'Record') return "named with letters, digits, '_' or '-'"
+  const keys = keysOf(schema)
+  return keys === '' ? '' : `one of the keys ${keys}`
 }
 
 /** A JSON pointer as a path, with numbers for list indexes. */

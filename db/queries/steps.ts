@@ -145,6 +145,18 @@ export function listToolCalls(db: Db | Tx, turnId: string): Promise<ToolCallsTab
     .execute()
 }
 
+/** The ids of the calls of a turn that have not ended; without handoffs, which are made after all others. */
+export async function listOpenCalls(db: Db | Tx, turnId: string): Promise<string[]> {
+  const calls = await db
+    .selectFrom('tool_calls')
+    .select('call_id')
+    .where('turn_id', '=', turnId)
+    .where('status', 'in', ['planned', 'started'])
+    .where((eb) => eb.or([eb('agent_call', 'is', null), eb('agent_call', '<>', 'handoff')]))
+    .execute()
+  return calls.map(({ call_id }) => call_id)
+}
+
 export async function getToolCallOrThrow(db: Db | Tx, turnId: string, callId: string): Promise<ToolCallsTable> {
   return db
     .selectFrom('tool_calls')

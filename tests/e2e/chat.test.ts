@@ -80,9 +80,12 @@ it(keeps('chat.stream', 'the whole reply without a stream, and in the background
     agent_response: { role: 'assistant', content: 'Hello to you.' },
     usage: { input_tokens: expect.any(Number), output_tokens: expect.any(Number), cost_usd: expect.any(Number) },
   })
-  const later = await stage.call(muxi.url, '/api/v1/agents/offline/chat', { body: { content: 'Hi', background: true } })
-  expect([later.status, later.body.status]).toEqual([202, 'queued'])
-  expect((await (await stage.follow(muxi.url, later.body.turn_id)).untilFinal()).type).toBe('message_end')
+  for (const path of ['chat', 'chat/stream']) {
+    const body = { content: 'Hi', background: true }
+    const later = await stage.call(muxi.url, `/api/v1/agents/offline/${path}`, { body })
+    expect([later.status, later.body.status]).toEqual([202, 'queued'])
+    expect((await (await stage.follow(muxi.url, later.body.turn_id)).untilFinal()).type).toBe('message_end')
+  }
 })
 
 it(keeps('chat.stream', 'pieces arrive while the model speaks, not when it has ended'), async () => {

@@ -144,6 +144,14 @@ it(
       'arguments/label must be string',
     )
     expect(counted('7')).toBe(0)
+    const { turn_id } = stream.events[0]!.data
+    const { body: turn } = await stage.call(api.url, `/api/v1/turns/${turn_id}`)
+    const { body: log } = await stage.call(api.url, `/api/v1/turns/${turn_id}/log`)
+    expect([
+      stream.events.find(({ type }) => type === 'tool_call_start')?.data.parameters,
+      turn.message.agent_response.tool_calls[0].parameters,
+      log.entries.find(({ kind }: { kind: string }) => kind === 'tool_call').input,
+    ]).toEqual(Array(3).fill({ label: 7 }))
   },
 )
 

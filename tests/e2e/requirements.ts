@@ -34,6 +34,7 @@ export const REQUIREMENTS = {
   'ui.stop': 'useChat that goes away does not stop a turn; a cancel does, and ends its stream',
   'ui.approval': 'useChat approves and denies calls by its next request',
   'ui.regenerate': 'useChat regenerates a reply: there is one afterwards',
+  'ui.queued': 'A message of useChat that waits for another turn of its chat says so, as data that is not kept',
   'ui.interrupted': 'A UI message stream that a stopping server gives up ends with an error, and the reply goes on',
   'ui.resume': 'useChat shows the text of a reply once, however often the page is reloaded',
 
@@ -184,6 +185,7 @@ export const REQUIREMENTS = {
 
   'ws.chat': 'Chat over WebSocket: the same events with the same ids as over SSE',
   'ws.resume': 'Resume over WebSocket goes on after an event',
+  'ws.ids': 'A stream has its id alone: another request for one is refused under no id, and the stream goes on',
   'ws.cancel': 'Cancel over WebSocket',
   'ws.ping': 'Ping is answered, and a server that goes down closes with 1012',
   'ws.subscribe': 'Changes of lists come over the WebSocket, as over SSE',

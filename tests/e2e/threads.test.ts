@@ -64,6 +64,15 @@ it(keeps('threads.pages', 'and an unknown message or two places at once are refu
   const around = await page(`around=${all[5]}&limit=4&include=turns`)
   expect(idsOf(around)).toEqual(all.slice(3, 7))
   expect(around).toMatchObject({ has_more: true, has_newer: true, next_cursor: all[6] })
+  // A turn is with the message that began it, or with its reply where that message is not in the page.
+  const withTurn = ({ messages: found }: { messages: { role: string; turn?: { tool_calls: object[] } }[] }) =>
+    found.flatMap(({ role, turn }) => (turn ? [[role, turn.tool_calls.length]] : []))
+  expect(withTurn(around)).toEqual([
+    ['user', 1],
+    ['user', 0],
+    ['assistant', 0],
+  ])
+  expect(withTurn(await page('limit=1&include=turns'))).toEqual([['assistant', 0]])
   expect(idsOf(await page(`cursor=${all[6]}`))).toEqual(all.slice(7))
   const newer = await page(`after=${all[3]}&limit=2`)
   expect(idsOf(newer)).toEqual(all.slice(1, 3))

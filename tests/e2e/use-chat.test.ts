@@ -1,5 +1,5 @@
 // The UI message stream: useChat of @ai-sdk/react in Chromium, and its requests as bytes.
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
 import { FAULTY, NODE } from '../support/mcp-servers.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
@@ -58,6 +58,25 @@ it(keeps('ui.chunks', 'and a repeated request gets the same'), async () => {
   expect(second.text).toBe(first.text)
   const stream = await stage.call(muxi.url, `/api/v1/agents/scripted/chat/ui/${encodeURIComponent(chat)}/stream`)
   expect(stream.status).toBe(204)
+})
+
+it(keeps('ui.queued', 'and is answered after it'), async () => {
+  const [chat, held] = [newChat(), new HeldReply()]
+  const cue = stage.model.script({ say: manyWords('one', 40), held })
+  const first = post({ id: chat, messages: [asks('m1', cue)] })
+  const turnsOf = async (status: string) => (await stage.call(muxi.url, `/api/v1/turns?status=${status}`)).body.turns
+  const running = await vi.waitUntil(async () => (await turnsOf('running'))[0], { timeout: 20_000 })
+  const second = post({ id: chat, messages: [asks('m2', stage.model.script({ say: 'The second.' }))] })
+  await vi.waitUntil(async () => (await turnsOf('queued')).length === 1, { timeout: 20_000 })
+  held.release()
+  expect((await readChunks((await first).text)).map(({ type }) => type)).not.toContain('data-muxi-queued')
+  const chunks = await readChunks((await second).text)
+  expect(chunks.slice(0, 3)).toMatchObject([
+    { type: 'start' },
+    { type: 'data-muxi-queued', data: { position: 1, waits_for: running.turn_id }, transient: true },
+    { type: 'message-metadata' },
+  ])
+  expect(chunks.at(-1)?.type).toBe('finish')
 })
 
 it(keeps('ui.interrupted', 'and is resumed elsewhere'), async () => {

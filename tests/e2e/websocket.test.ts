@@ -104,6 +104,27 @@ it(keeps('ws.resume', 'goes on after an event that was seen over SSE, and tells 
   socket.close()
 })
 
+it(keeps('ws.ids', 'which is free again at its end'), async () => {
+  const held = new HeldReply()
+  const cue = stage.model.script({ say: manyWords('word', 20), held })
+  const socket = await stage.socket(muxi.url)
+  const conversation_id = await stage.conversation(muxi.url)
+  socket.send('chat', 'one', { agent_id: 'scripted', content: cue, conversation_id })
+  const { turn_id } = (await socket.waitFor(({ type }) => type === 'accepted')).data
+  socket.send('chat', 'one', { agent_id: 'offline', content: 'Hello' })
+  socket.send('resume', 'one', { turn_id })
+  await socket.waitFor(() => socket.frames.filter(({ type }) => type === 'error').length === 2)
+  for (const { id, data } of socket.frames.filter(({ type }) => type === 'error'))
+    expect([id, data]).toMatchObject(['', { code: 'conflict', details: { id_in_use: 'one' } }])
+  held.release()
+  expect((await ended(socket, 'one')).type).toBe('chat_end')
+  expect(socket.frames.filter(({ type }) => type === 'accepted')).toHaveLength(1)
+  socket.send('resume', 'one', { turn_id })
+  await socket.waitFor(() => socket.frames.filter(({ type }) => type === 'chat_end').length === 2)
+  expect(socket.frames.filter(({ type }) => type === 'accepted')).toHaveLength(2)
+  socket.close()
+})
+
 it(keeps('ws.cancel', 'stops a turn of another connection; both see it end'), async () => {
   const cue = stage.model.script({ say: manyWords('word', 1_000), pieces_per_second: 40 })
   const [one, other] = [await stage.socket(muxi.url), await stage.socket(muxi.url)]

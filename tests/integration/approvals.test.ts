@@ -1,23 +1,42 @@
 // What turns wait for people to decide, on both databases; two storages on one database stand for two processes.
 import { describe, expect, it } from 'vitest'
-import { raiseFence, readAllEvents } from '../../db/event-rows.ts'
+import { endEvent, plannedStartEvent } from '../../activities/tools/call-events.ts'
+import { isParked } from '../../api/services/approvals.ts'
+import type { ApiContext } from '../../api/services/context.ts'
+import { waitForReply } from '../../api/services/turns.ts'
+import { resumeUi } from '../../api/services/ui-chat.ts'
+import type { UiChunk } from '../../client/ui/ui-chunks.ts'
+import { AUTO } from '../../contracts/routing.ts'
+import { type Addition, raiseFence, readAllEvents } from '../../db/event-rows.ts'
 import { askApproval, cancelApprovals, decideApproval, type NewApproval } from '../../db/queries/approval-changes.ts'
 import { findApproval, listApprovals, listUntaken, takeApproval } from '../../db/queries/approvals.ts'
 import { ensureDefaultConversation } from '../../db/queries/default-conversations.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
-import { getToolCallOrThrow, insertStep, startToolCall } from '../../db/queries/steps.ts'
+import { ensureExternal } from '../../db/queries/external-ids.ts'
+import { finishToolCall, getToolCallOrThrow, insertStep, startToolCall } from '../../db/queries/steps.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
 import { claimTurn } from '../../db/queries/turn-starts.ts'
 import { findTurn, insertTurn, lockTurn } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
+import { principal } from '../support/accepting.ts'
 import { dialects } from '../support/dialects.ts'
 import { aTurn, end, inTx } from '../support/turn-rows.ts'
 
+interface Running {
+  conversation?: string
+  calls?: string[]
+  /** The call that hands over. */
+  handoff?: string
+}
+
 /** A running turn whose model wants two calls. */
-async function running(storage: Storage): Promise<string> {
+async function running(
+  storage: Storage,
+  { conversation, calls = ['call_1_1', 'call_1_2'], handoff }: Running = {},
+): Promise<string> {
   const writer = { scope: 'step_1', fence: 1 }
   return inTx(storage, async (tx) => {
-    const turn = aTurn(await ensureDefaultConversation(tx, 'agent', 'user'))
+    const turn = aTurn(conversation ?? (await ensureDefaultConversation(tx, 'agent', 'user')))
     const { turn_id } = turn
     await insertTurn(tx, turn, 'active')
     await claimTurn(tx, turn_id, 'run')
@@ -26,13 +45,14 @@ async function running(storage: Storage): Promise<string> {
     await insertStep(
       tx,
       step,
-      ['call_1_1', 'call_1_2'].map((call_id) => ({
+      calls.map((call_id) => ({
         call_id,
         name: 's__tool',
         server: 's',
         tool: 'tool',
         provider_call_id: call_id,
         arguments: '{"a":1}',
+        ...(call_id === handoff && { agent_call: 'handoff' as const, to_agent: 'other' }),
       })),
       writer,
     )
@@ -56,6 +76,8 @@ const decide = (
     await lockTurn(tx, approval.turn_id)
     return decideApproval(tx, approval, { decision, decided_by: 'key_2', ...more })
   })
+/** The chunks of a call that waits. */
+const ASKED = ['tool-input-available', 'tool-approval-request']
 const statusOf = async ({ db }: Storage, turnId: string) => (await findTurn(db, turnId))?.status
 
 for (const dialect of dialects) {
@@ -108,6 +130,46 @@ for (const dialect of dialects) {
         ['approval', 's/tool', 'completed'],
       ])
       expect(JSON.parse(log[1]?.output ?? '')).toEqual({ decision: 'deny', reason: 'No.', decided_by: 'key_2' })
+    })
+
+    it('a client is told that the turn waits once each of its calls has ended or has asked', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const context = { storage } as unknown as ApiContext
+      const conversation = { user_id: 'user', agent_id: AUTO, external_id: 'chat' }
+      const turnId = await running(storage, {
+        conversation: await ensureExternal(storage.db, conversation),
+        calls: ['call_1_1', 'call_1_2', 'call_1_3', 'call_1_4', 'call_1_5'],
+        handoff: 'call_1_5',
+      })
+      const tell = async (additions: Addition[]) => storage.events.append(turnId, undefined, additions)
+      const callOf = (call_id: string) => getToolCallOrThrow(storage.db, turnId, call_id)
+      const publish = async (asked: Promise<unknown>) => {
+        await asked
+        storage.events.publish(turnId, await readAllEvents(storage.db, turnId))
+      }
+      await publish(ask(storage, turnId))
+      const replied = waitForReply(context, turnId, AbortSignal.timeout(20_000))
+      const { external_id } = conversation
+      const signal = AbortSignal.timeout(20_000)
+      const stream = (await resumeUi(context, principal, { ...conversation, external_id, signal }))!
+      const chunks: UiChunk[] = [...(await stream.next()).value!]
+      expect(chunks.map(({ type }) => type)).toEqual(['start-step', ...ASKED])
+
+      expect(await isParked(storage.db, turnId)).toBe(false)
+      await publish(ask(storage, turnId, { call_id: 'call_1_2' }))
+      await inTx(storage, (tx) => startToolCall(tx, turnId, 'call_1_3'))
+      await tell([plannedStartEvent(await callOf('call_1_3'))])
+      expect(await isParked(storage.db, turnId)).toBe(false)
+      await publish(ask(storage, turnId, { call_id: 'call_1_4' }))
+      expect(await isParked(storage.db, turnId)).toBe(false)
+      await inTx(storage, (tx) => finishToolCall(tx, turnId, 'call_1_3', 'done', '1'))
+      await tell([endEvent('call_1_3', '1', false)])
+      expect(await isParked(storage.db, turnId)).toBe(true)
+      expect(await replied).toBe(false)
+      for await (const batch of stream) chunks.push(...batch)
+      const types = chunks.map(({ type }) => type)
+      expect(types.filter((type) => type === 'tool-approval-request')).toHaveLength(3)
+      expect(types.slice(-2)).toEqual(['tool-output-available', 'finish'])
     })
 
     it('changed arguments replace those of the call, unless it has started', async () => {

@@ -5,6 +5,7 @@ import { agentCallActivities } from '../../activities/tools/agent-calls.ts'
 import { MAX_AT_ONCE } from '../../contracts/agent-calls.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { raiseFence, readAllEvents } from '../../db/event-rows.ts'
+import { listLogOfTurn } from '../../db/queries/log.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
 import { admit } from '../../db/queries/admission.ts'
 import { askApproval, decideApproval } from '../../db/queries/approval-changes.ts'
@@ -134,6 +135,9 @@ for (const dialect of dialects) {
       const turnId = await running({ ...asks(1), arguments: '{}' }, asks(2), asks(3), asks(4))
       const { begin, end: finish } = worker(storage)
       expect(await begin(turnId, 'call_1_1')).toMatchObject({ result: { outcome: 'invalid' } })
+      const started = (await readAllEvents(storage.db, turnId)).find(({ type }) => type === 'tool_call_start')
+      expect(started?.data).toEqual({ id: 'call_1_1', name: expect.any(String), server: 'builtin', parameters: {} })
+      expect((await listLogOfTurn(storage.db, turnId)).map(({ input }) => input)).toEqual(['{}'])
       await storage.db.updateTable('agents').set({ deleted_at: 'now' }).where('id', '=', 'other').execute()
       expect(await begin(turnId, 'call_1_2')).toMatchObject({ result: { outcome: 'error' } })
       expect((await getToolCallOrThrow(storage.db, turnId, 'call_1_2')).output).toContain("no agent 'other'")

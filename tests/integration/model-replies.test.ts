@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { resumeEvents } from '../../api/services/events.ts'
 import type { AssistantPart, TokenUsage } from '../../contracts/model-messages.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
+import { MAX_CALLS } from '../../activities/turn/plan-calls.ts'
+import { readAllEvents } from '../../db/event-rows.ts'
 import { createAgent } from '../../db/queries/agents.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
@@ -175,6 +177,20 @@ for (const dialect of dialects) {
         ['model_call', 'completed', 'offline'],
         ['tool_call', 'failed', 'count'],
       ])
+    })
+
+    it('the parameters of a refused call are shown and logged as they are read, unless they are too deep', async () => {
+      const deep = '['.repeat(100_000) + ']'.repeat(100_000)
+      const many = Array.from({ length: MAX_CALLS }, (_, index) => call(`a${index}`, '{}'))
+      const { db, turn_id } = await run({
+        parts: [...many, call('b', '{"label":12345678901234567890}'), call('c', ''), call('d', deep)],
+        finish_reason: 'tool_calls',
+      })
+      const starts = (await readAllEvents(db, turn_id)).filter((event) => event.type === 'tool_call_start')
+      const shown = starts.map(({ data }) => JSON.stringify(data.parameters))
+      expect(shown).toEqual(['{"label":12345678901234567890}', '{}', JSON.stringify(deep)])
+      const logged = (await listLogOfTurn(db, turn_id)).filter(({ kind }) => kind === 'tool_call')
+      expect(logged.map(({ input }) => input)).toEqual(shown)
     })
 
     it('a reply that ends with an error is a failed attempt', async () => {

@@ -4,24 +4,31 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
+import { resumeEvents } from '../../api/services/events.ts'
+import { followJob } from '../../api/services/jobs.ts'
+import type { StoredEvent } from '../../contracts/events.ts'
+import { shownText } from '../../contracts/text.ts'
+import { addEvents } from '../../db/event-rows.ts'
 import { ensureDefaultConversation } from '../../db/queries/default-conversations.ts'
 import { newId } from '../../contracts/ids.ts'
 import { createHiddenConversation } from '../../db/queries/child-turns.ts'
 import { createOwnConversation } from '../../db/queries/own-conversations.ts'
 import { insertTurnRequest } from '../../db/queries/turn-requests.ts'
 import { deleteFile, findFile, insertFile } from '../../db/queries/files.ts'
-import { insertJob } from '../../db/queries/jobs.ts'
+import { finishJob } from '../../db/queries/job-ends.ts'
+import { claimJob, findJob, insertJob } from '../../db/queries/jobs.ts'
 import { startLogEntry } from '../../db/queries/log.ts'
 import { beginRemoval, forgetNote, listNoted, noteBlob } from '../../db/queries/noted-blobs.ts'
 import { forgetOld } from '../../db/queries/retention.ts'
-import { insertTurn, type Attachment } from '../../db/queries/turns.ts'
+import { claimTurn } from '../../db/queries/turn-starts.ts'
+import { findTurn, insertTurn, type Attachment } from '../../db/queries/turns.ts'
 import { addPiece, findUpload, insertUpload, newUploadId, pieceOwner } from '../../db/queries/uploads.ts'
 import type { FilesTable } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 import { sweepConversations } from '../../workers/sweep-conversations.ts'
 import { sweepFiles } from '../../workers/sweep-files.ts'
 import { dialects } from '../support/dialects.ts'
-import { aTurn, end, inTx } from '../support/turn-rows.ts'
+import { aTurn, end, insert, inTx } from '../support/turn-rows.ts'
 
 const DAY_MS = 86_400_000
 const log = pino({ level: 'silent' })
@@ -191,6 +198,56 @@ for (const dialect of dialects) {
       await forgetOld(storage.db, { event_log_days: 7, log_days: 90, audit_days: 90, embedding_days: 30 }, soon())
       const requests = await storage.db.selectFrom('turn_requests').select('turn_id').execute()
       expect(requests.map(({ turn_id }) => turn_id).toSorted()).toEqual([young.turn_id, running.turn_id].toSorted())
+    })
+
+    it('gives a reader of a forgotten event log the whole text and the end, whatever number it knows', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const { db } = storage
+      const turn_id = await insert(storage, await ensureDefaultConversation(db, 'agent', 'user'))
+      await inTx(storage, async (tx) => {
+        await claimTurn(tx, turn_id, 'run')
+        const texts = Array.from({ length: 30 }, (_, index) => `word-${index} `)
+        const additions = texts.map((content) => ({
+          event: { type: 'content' as const, data: { step: 1, content } },
+        }))
+        await addEvents(tx, turn_id, undefined, additions)
+      })
+      await end(storage, turn_id, 'cancelled')
+      const file = await store(storage, 'document', 0)
+      const { id: job_id } = await inTx(storage, (tx) => insertJob(tx, { file, key_id: null }))
+      await inTx(storage, (tx) => claimJob(tx, { job_id, run: 1 }, 'run'))
+      await inTx(storage, (tx) => finishJob(tx, { job_id, run: 1, status: 'cancelled' }))
+      const turn = (await findTurn(db, turn_id))!
+      const job = (await findJob(db, job_id))!
+      const read = async (events: AsyncGenerator<StoredEvent[]> | undefined) => {
+        const found: StoredEvent[] = []
+        for await (const batch of events ?? []) found.push(...batch)
+        return found
+      }
+      const ofTurn = async (after: number) => read(await resumeEvents(storage, turn, after, soon()))
+      const whole = shownText(await ofTurn(0)).text
+      expect(whole).toMatch(/^word-0 .*word-29 $/)
+      const updated_at = new Date(Date.now() - 8 * DAY_MS).toISOString()
+      await db.updateTable('event_streams').set({ updated_at }).execute()
+      await forgetOld(db, { event_log_days: 7, log_days: 90, audit_days: 90, embedding_days: 30 }, soon())
+
+      const synthetic = await ofTurn(0)
+      expect(synthetic.map(({ id, type }) => [id, type])).toEqual([
+        [1, 'accepted'],
+        [2, 'message_start'],
+        [3, 'content'],
+        [4, 'cancelled'],
+      ])
+      for (const after of [3, 4, 10, 33, 5_000]) {
+        const events = await ofTurn(after)
+        expect(events.map(({ id, type }) => [id, type])).toEqual([
+          [after + 1, 'content_reset'],
+          [after + 2, 'cancelled'],
+        ])
+        expect(shownText(events).text).toBe(whole)
+        const ofJob = await read(await followJob(storage, job, after, soon()))
+        expect(ofJob).toMatchObject([{ id: after + 1, type: 'cancelled', data: { id: job_id } }])
+      }
     })
 
     it('forgets entries of the execution log, however many', async () => {

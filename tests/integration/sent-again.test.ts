@@ -4,10 +4,11 @@ import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { acceptMessage } from '../../api/services/chat.ts'
 import { createJob } from '../../api/services/jobs.ts'
+import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
-import { insertFile } from '../../db/queries/files.ts'
+import { deleteFile, insertFile } from '../../db/queries/files.ts'
 import { claimJob, listJobs } from '../../db/queries/jobs.ts'
 import { claimTurn, markAccepted } from '../../db/queries/turn-starts.ts'
 import { findTurn, listTurns } from '../../db/queries/turns.ts'
@@ -54,13 +55,13 @@ async function open(dialect: TestDialect) {
       }),
     )
   /** @returns the turn's id, or the code with which it was refused */
-  const send = (storage: Storage, content = 'Hello') =>
+  const send = (storage: Storage, content = 'Hello', attachments: AttachmentInput[] = []) =>
     acceptMessage(
       { storage, client, limits, log, headStarts: undefined, vectors: {} as VectorStore, startTurn: start(storage) },
       principal,
       {
         agent_id: 'agent',
-        request: { content, conversation_id: conversation.id },
+        request: { content, conversation_id: conversation.id, attachments },
         idempotency_key: 'once',
         route: 'chat/agent',
       },
@@ -96,6 +97,20 @@ for (const dialect of dialects) {
       await end(b, second, 'failed', { code: 'internal_error', message: 'lost' })
       expect(await send(b)).toBe(second)
       expect(await turns()).toEqual([first, second])
+    })
+
+    it('gives the same turn after its attached file was deleted, and tells another body from it', async () => {
+      const { a, b, send, turns } = await open(dialect)
+      const of = { user_id: 'user', key_id: 'key_1', name: 'n.png', type: 'image/png', size: 1, sha256: 's' }
+      const file = await insertFile(a.db, of)
+      const attachments = [{ type: 'image/png', name: 'n.png', file_id: file.id }]
+      await send(a, 'Look', attachments)
+      const [turn = ''] = await turns()
+      await inTx(b, (tx) => markAccepted(tx, turn))
+      await inTx(a, (tx) => deleteFile(tx, file))
+      expect(await Promise.all([send(a, 'Look', attachments), send(b, 'Look', attachments)])).toEqual([turn, turn])
+      expect(await send(a, 'Look again', attachments)).toBe('conflict')
+      expect(await turns()).toEqual([turn])
     })
 
     it('does not fail as never accepted a turn that is accepted concurrently', async () => {

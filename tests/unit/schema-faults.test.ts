@@ -1,6 +1,7 @@
 // What an error says of a field that does not fit its schema: its path, and all that it may be.
 import { Type } from '@sinclair/typebox'
 import { describe, expect, it } from 'vitest'
+import { checkFrame } from '../../api/socket-frames.ts'
 import { schemaFaults } from '../../contracts/schemas/faults.ts'
 import { ChatCompletionRequestSchema } from '../../contracts/schemas/openai-chat.ts'
 
@@ -44,6 +45,7 @@ it.each([
   [Type.Number({ minimum: 0 }), -1, 'a number of at least 0'],
   [Type.Number({ maximum: 1 }), 2, 'a number of at most 1'],
   [Type.Integer({ minimum: 1, maximum: 5 }), 9, 'a whole number from 1 to 5'],
+  [Type.Object({}), 7, 'an object without keys'],
   [Type.Array(Type.String(), { minItems: 1 }), [], 'a list, of at least 1'],
   [
     Type.Array(Type.String(), { uniqueItems: true, maxItems: 3 }),
@@ -51,3 +53,14 @@ it.each([
     'a list without repetitions of at most 3',
   ],
 ])('says what %j takes', (schema, value, expected) => expect(said(schema, value)).toEqual({ '': expected }))
+
+it.each([
+  [{ type: 'nothing', id: 'c' }, 'type', /^one of chat, resume, cancel, /],
+  [{ type: 'ping', id: 'c', data: { a: 1 } }, 'a', /^left out$/],
+  [{ type: 'cancel', id: 'c', data: { a: 1, turn_id: 'turn_1' } }, 'a', /^left out: one of the keys turn_id$/],
+])('of the frame %j names the field and what it may be', (frame, path, expected) => {
+  const fault = expect.objectContaining({ path, expected: expect.stringMatching(expected) })
+  expect(() => checkFrame(frame)).toThrow(
+    expect.objectContaining({ code: 'bad_request', details: { fields: expect.arrayContaining([fault]) } }),
+  )
+})
