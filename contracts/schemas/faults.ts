@@ -116,11 +116,9 @@ function expectation(schema: TSchema): string {
   if (anyOf !== undefined) {
     const variants: TSchema[] = anyOf
     const literals = variants.filter(isLiteral).map((variant) => variant['const'])
-    const others = new Set(variants.filter((variant) => !isLiteral(variant)).map(expectation))
-    return [
-      ...(literals.length > 1 ? [`one of ${quoted(literals)}`] : literals.map((each) => `'${each}'`)),
-      ...others,
-    ].join(' or ')
+    // All of the literals stand where the first one does.
+    const all = literals.length > 1 ? `one of ${quoted(literals)}` : quoted(literals)
+    return [...new Set(variants.map((variant) => (isLiteral(variant) ? all : expectation(variant))))].join(' or ')
   }
   if (literal !== undefined) return `'${literal}'`
   switch (schema[Kind]) {

@@ -297,8 +297,8 @@ describe('keys', () => {
         async ({ path, scope, also }) => {
           const wrong = also === 'read' ? keys.manage : scope === 'read' ? keys.chat : keys.read
           expect(await head(path, wrong)).toEqual([403, ''])
-        // HEAD of an upload is one of tus.
-        if (path.includes('/uploads/')) return
+          // HEAD of an upload is one of tus.
+          if (path.includes('/uploads/')) return
           // The feed has no end.
           const status = path.includes('/events') ? 200 : (await call(path)).status
           expect(await head(path, stage.key)).toEqual([status, ''])

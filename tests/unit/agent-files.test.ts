@@ -157,7 +157,7 @@ describe('wrong files', () => {
     expect(error.faults.map(brief)).toEqual([
       "7 model.temperature: a number from 0 to 2 / 'hot'",
       "8 model.temprature: one of the keys provider, model, api_key, base_url, temperature, top_p, reasoning, api, max_cost_usd, max_first_token_ms, max_output_tokens, fallbacks, requires, strategy / the unknown key 'temprature'",
-      '10 memory.buffer: a whole number from 0 to 1000 / 1.5',
+      '10 memory.buffer: a whole number from 0 to 1000 or an object with the keys max_size, buffer_multiplier / 1.5',
       '1 system_message: given (text of 1 to 100000 characters) / nothing',
       "3 on_busy: one of 'queue', 'reject', 'interrupt' / 'wait'",
     ])

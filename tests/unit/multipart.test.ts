@@ -1,5 +1,5 @@
 // Forms are read as they come, wherever the chunks are cut.
-import { Readable } from 'node:stream'
+import { ReadableStream as WebStream } from 'node:stream/web'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { plainName, readForm } from '../../api/multipart.ts'
@@ -53,7 +53,7 @@ function readFrom(
   take: (content: AsyncIterable<Uint8Array>) => Promise<void>,
 ) {
   const headers = new Headers({ 'content-type': 'multipart/form-data; boundary=bound' })
-  const body = Readable.from(chunks) as unknown as Request['body']
+  const body = WebStream.from(chunks) as unknown as Request['body']
   return readForm({ headers, body }, 100_000_000, take)
 }
 
