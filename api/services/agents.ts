@@ -90,7 +90,7 @@ export async function addAgent(
   checkMemory(DOING, input)
   // Knowledge is stored as sources, which are added and removed one by one.
   const { knowledge = [], mcp_servers: servers = [], ...rest } = input
-  const checked = await checkServers(context, DOING, principal, servers)
+  const checked = await checkServers(context, DOING, principal, servers, from !== undefined)
   const { config, secrets } = separateSecrets(
     resolveAgent({ ...rest, ...(servers.length > 0 && { mcp_servers: checked }) }, id, context.memoryDefaults),
   )

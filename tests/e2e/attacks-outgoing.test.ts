@@ -219,7 +219,7 @@ describe('where private addresses are allowed', () => {
         [
           {
             path: 'model.api_key',
-            expected: "a key itself, not the name of a variable, because 'model.base_url' is given",
+            expected: "a key itself, without the name of a variable, because 'model.base_url' is given",
           },
         ],
       ])
