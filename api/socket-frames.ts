@@ -1,7 +1,7 @@
 // Reads the frames of a WebSocket.
 import type { Static, TSchema } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
-import { MuxiError } from '../contracts/failures.ts'
+import { MuxiError, wrongField } from '../contracts/failures.ts'
 import { schemaFaults } from '../contracts/schemas/faults.ts'
 import { AUDIO_FRAMES, FRAME_DATA, FrameSchema, type FrameType } from '../contracts/schemas/frames.ts'
 import { invalid } from './errors.ts'
@@ -30,13 +30,14 @@ export function checkFrame(frame: unknown): { type: FrameType; data: unknown } {
   if (!fits(FrameSchema, frame)) throw fault(FrameSchema, frame)
   const { type, data = {} } = frame
   if (AUDIO_FRAMES.includes(type))
-    throw new MuxiError(
-      'bad_request',
-      `Cannot take '${type}': this version has no live audio; upload recordings to POST /api/v1/audio/transcriptions`,
+    throw wrongField(
+      `take '${type}'`,
+      'type',
+      'another one: this version has no live audio; upload recordings to POST /api/v1/audio/transcriptions',
     )
   if (!Object.hasOwn(FRAME_DATA, type)) {
     const types = Object.keys(FRAME_DATA).join(', ')
-    throw new MuxiError('bad_request', `Cannot read the frame: 'type' must be one of ${types}`)
+    throw wrongField('read the frame', 'type', `one of ${types}`)
   }
   const schema: TSchema = FRAME_DATA[type as FrameType]
   if (!fits(schema, data)) throw fault(schema, data)

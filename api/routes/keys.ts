@@ -1,7 +1,7 @@
 // API keys: list, create, rotate, delete; and single-use tickets.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
-import { MuxiError, wrongField } from '../../contracts/failures.ts'
+import { wrongField } from '../../contracts/failures.ts'
 import { toLimits } from '../../contracts/schemas/budgets.ts'
 import {
   CreatedKeySchema,
@@ -60,12 +60,8 @@ export function keyRoutes(context: ApiContext) {
     .post(
       '/keys',
       async ({ body, status }) => {
-        const wrong = body.networks?.find((network) => !isNetwork(network))
-        if (wrong !== undefined)
-          throw new MuxiError(
-            'bad_request',
-            `Cannot create the key: 'networks' must be CIDR blocks, got '${wrong.slice(0, 64)}'`,
-          )
+        for (const [index, network] of (body.networks ?? []).entries())
+          if (!isNetwork(network)) throw wrongField('create the key', `networks.${index}`, 'a CIDR block', network)
         const expires_at = body.expires_at === undefined ? undefined : readExpiry(body.expires_at)
         const budget = body.budget && toLimits(body.budget)
         const { key, secret } = await createKey(db, { ...body, expires_at, budget })

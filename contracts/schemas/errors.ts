@@ -12,7 +12,8 @@ const DetailsSchema = Type.Object(
     request_id: Type.String({ description: 'As in the header `x-request-id`' }),
     fields: Type.Optional(
       Type.Array(Type.Object({ path: Type.String(), expected: Type.String() }, closed), {
-        description: 'Of `bad_request`: each wrong field, and what was expected',
+        description:
+          'Of `bad_request`: each wrong field, and what was expected; the path is empty for the body as a whole',
       }),
     ),
     provider_request_id: Type.Optional(

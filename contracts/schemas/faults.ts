@@ -136,7 +136,7 @@ function expectation(schema: TSchema): string {
     case 'Array':
       return listOf(schema)
     case 'Object':
-      return `an object with the keys ${keysOf(schema)}`
+      return isEmpty(schema) ? 'an empty object' : `an object with the keys ${keysOf(schema)}`
     case 'Record':
       return 'an object of names and values'
   }
@@ -163,7 +163,12 @@ function keysOf({ properties }: TSchema): string {
   return Object.keys(properties).join(', ')
 }
 
+function isEmpty({ properties }: TSchema): boolean {
+  return Object.keys(properties).length === 0
+}
+
 function allowedKeys(schema: TSchema): string {
+  if (schema[Kind] === 'Object' && isEmpty(schema)) return 'nothing is known here'
   // The key pattern of a record has no description.
   return schema[Kind] === 'Record' ? "named with letters, digits, '_' or '-'" : `one of the keys ${keysOf(schema)}`
 }

@@ -7,6 +7,12 @@ export const pageFields = {
   cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: '`next_cursor` of the page before' })),
 }
 
+/** Which part of a list is read: after the `cursor`, or from its beginning. */
+export interface PageAfter {
+  limit: number
+  cursor?: string | undefined
+}
+
 /** Of the next page; null on the last one. */
 export const NextCursorSchema = Type.Union([Type.Null(), Type.String()], {
   description: 'The `cursor` of the next page; null: there is none',

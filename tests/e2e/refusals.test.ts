@@ -415,9 +415,11 @@ describe('input', () => {
     }
   })
 
-  it(keeps('refuse.types', 'an unknown key in a body is named, on every route that takes one'), async () => {
+  it(keeps('refuse.types', 'an unknown key in a body is named, also where no body is taken'), async () => {
+    const readsItself = /\/(files|files\/uploads(\/.*)?|transcriptions)$/
     await each(
-      ({ body, path, open }) => body !== undefined && open !== true && path.startsWith('/api/'),
+      ({ method, path, open }) =>
+        method !== 'GET' && open !== true && path.startsWith('/api/') && !readsItself.test(path),
       async ({ method, path, body }) => {
         const answer = await call(path, { method, body: { ...(body as object), surplus: 1 } })
         expectError(answer, 400, 'bad_request')
@@ -428,13 +430,25 @@ describe('input', () => {
 
   it(keeps('refuse.types', 'an unknown key in a query is named'), async () => {
     await each(
-      ({ method, path }) => method === 'GET' && /(agents|turns|conversations|keys|messages)$/.test(path),
-      async ({ path }) => {
-        const answer = await call(`${path}?surplus=1`)
+      ({ path }) => path.startsWith('/api/'),
+      async ({ method, path, body }) => {
+        const answer = await call(`${path}${path.includes('?') ? '&' : '?'}surplus=1`, { method, body })
         expectError(answer, 400, 'bad_request')
         expect(answer.body.error.details.fields.map((field: { path: string }) => field.path)).toEqual(['surplus'])
       },
     )
+  })
+
+  it(keeps('refuse.types', 'an empty object stands for no body where none is taken'), async () => {
+    expect((await call('/api/v1/ws/tickets', { method: 'POST', body: {} })).status).toBe(201)
+    for (const body of ['[]', '7']) {
+      const answer = await call('/api/v1/ws/tickets', { method: 'POST', body })
+      expectError(answer, 400, 'bad_request')
+      expect(answer.body.error).toMatchObject({
+        message: "Cannot read the request's body: it must be an empty object",
+        details: { fields: [{ path: '', expected: 'an empty object' }] },
+      })
+    }
   })
 
   it(keeps('refuse.types', 'wrong types are named by their path, all at once'), async () => {
@@ -464,6 +478,7 @@ describe('input', () => {
       ],
       ['/api/v1/conversations', { agent_id: 'Not An Id' }, ['agent_id']],
       ['/api/v1/keys', { name: 'x', scopes: ['everything'] }, ['scopes.0']],
+      ['/api/v1/keys', { name: 'x', scopes: ['chat'], networks: ['::1/128', '10.0.0.0/33'] }, ['networks.1']],
     ]
     for (const [path, body, paths] of wrong) {
       const answer = await call(path, { body })
@@ -479,8 +494,13 @@ describe('input', () => {
     await each(
       ({ body, path }) => body !== undefined && !path.endsWith('/rotate'),
       async ({ method, path }) => {
-        for (const body of ['[]', '"text"', 'null', '7', ''])
-          expectError(await call(path, { method, body }), 400, 'bad_request')
+        for (const body of ['[]', '"text"', 'null', '7', '']) {
+          const answer = await call(path, { method, body })
+          expectError(answer, 400, 'bad_request')
+          if (body === '' || path.startsWith('/v1/')) continue
+          expect(answer.body.error.message).toMatch(/: it must be /)
+          expect(answer.body.error.details.fields).toMatchObject([{ path: '' }])
+        }
       },
     )
   })
@@ -491,6 +511,8 @@ describe('input', () => {
       '/api/v1/turns',
       '/api/v1/conversations',
       '/api/v1/keys',
+      '/api/v1/agents/offline/knowledge',
+      '/api/v1/agents/offline/mcp_servers',
       `/api/v1/conversations/${ids.conversation}/messages`,
     ]) {
       for (const limit of ['0', '101', '-1', '1.5', 'ten', ''])

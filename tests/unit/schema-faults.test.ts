@@ -9,6 +9,12 @@ const asked = (more: object) => ({ model: 'a', messages: [user], ...more })
 const said = (schema: Parameters<typeof schemaFaults>[0], value: unknown) =>
   Object.fromEntries(schemaFaults(schema, value).map(({ path, expected }) => [path.join('.'), expected]))
 
+it('says of an empty object that nothing is known in it', () => {
+  const empty = Type.Object({}, { additionalProperties: false })
+  expect(said(empty, { x: 1 })).toEqual({ x: 'nothing is known here' })
+  expect(said(empty, [])).toEqual({ '': 'an empty object' })
+})
+
 describe('of a union', () => {
   const source = Type.Union([
     Type.Object({ by: Type.Literal('content'), content: Type.String() }),
