@@ -137,6 +137,7 @@ export async function answer(
   noteClient(request, client ?? context.clients.of(ip, (name) => request.headers.get(name)))
   const began = performance.now()
   const response = await app.fetch(request)
+  if (request.headers.has('origin')) addVary(response.headers, 'origin')
   context.metrics.answered(request, response.status, (performance.now() - began) / 1_000)
   const path = pathOf(request)
   if (AUDITED.test(path))
@@ -149,6 +150,12 @@ export async function answer(
       request_id: response.headers.get('x-request-id'),
     })
   return response
+}
+
+/** Beside what the handler of a route says itself. */
+function addVary(headers: Headers, name: string): void {
+  const named = (headers.get('vary') ?? '').toLowerCase().split(/\s*,\s*/)
+  if (!named.includes(name) && !named.includes('*')) headers.append('vary', name)
 }
 
 function pathOf(request: Request): string {
@@ -175,7 +182,6 @@ function corsHeaders(origins: Origins, origin: string): Record<string, string> {
       ? { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
       : { 'access-control-allow-origin': '*' }),
     'access-control-expose-headers': EXPOSED,
-    vary: 'origin',
   }
 }
 

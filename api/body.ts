@@ -18,6 +18,11 @@ export async function readJsonBody(request: Request, limit: number, maxValues?: 
     void drain(request.body)
     throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be application/json")
   }
+  const encoding = request.headers.get('content-encoding')?.trim().toLowerCase() ?? ''
+  if (!/^(identity)?$/.test(encoding)) {
+    void drain(request.body)
+    throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Encoding' must be left out")
+  }
   const json = new JsonReader('read the request: its body', maxValues)
   try {
     await eachChunk(request, limit, (chunk) => json.take(chunk))

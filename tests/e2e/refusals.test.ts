@@ -1,4 +1,5 @@
 // What is refused, on every route and frame: wrong input, wrong keys, other people's ids.
+import { gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { openStage, type Answer, type CallOptions, type Muxi, type Stage } from '../support/stage.ts'
 import { WsClient } from '../support/ws-client.ts'
@@ -610,6 +611,45 @@ describe('input', () => {
     )
   })
 
+  it(keeps('refuse.bodies', 'a compressed body is refused by its encoding'), async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+    const answer = await call('/api/v1/agents/offline/chat', { body: gzipSync('{"content":"x"}'), headers })
+    expectError(answer, 415, 'unsupported_media_type')
+    expect(answer.body.error.message).toContain("'Content-Encoding'")
+    const identity = { ...headers, 'content-encoding': 'identity' }
+    const taken = await call('/api/v1/keys', { body: '{"name":"x","scopes":["chat"]}', headers: identity })
+    expect(taken.status).toBe(201)
+  })
+
+  it(keeps('refuse.bodies', 'texts that are no Unicode or have NUL: by path, and replaced in messages'), async () => {
+    for (const [path, method, body, field] of [
+      ['/api/v1/keys', 'POST', '{"name":"x\\ud800y","scopes":["chat"]}', 'name'],
+      ['/api/v1/keys', 'POST', '{"name":"x\\u0000y","scopes":["chat"]}', 'name'],
+      ['/api/v1/conversations', 'POST', '{"title":"\\uDC00"}', 'title'],
+      ['/api/v1/agents/offline/chat', 'POST', '{"content":"x","user_id":"a\\udfffb"}', 'user_id'],
+      ['/api/v1/users/bert/context_memory', 'POST', '{"knowledge":{"a":[{"b\\ud83d":1}]}}', 'knowledge.a.0.b\ufffd'],
+    ] as const) {
+      const answer = await call(path, { method, body })
+      expectError(answer, 400, 'bad_request')
+      expect(answer.body.error.details.fields).toMatchObject([{ path: field }])
+    }
+    const { body } = await call('/api/v1/agents/offline/chat', {
+      body: '{"content":"a\\ud800b\\u0000c\\ud83d\\ude00"}',
+    })
+    expect(body.user_message.content).toBe('a\ufffdb\ufffdc\u{1f600}')
+    const { body: list } = await call(`/api/v1/conversations/${body.conversation_id}/messages`)
+    expect(list.messages.map(({ content }: { content: string }) => content)).toContain(body.user_message.content)
+    const socket = await WsClient.open(`${muxi.url}/api/v1/ws`, { authorization: `Bearer ${stage.key}` })
+    socket.socket.send('{"type":"chat","id":"1","data":{"content":"x","user_id":"\\ud800"}}')
+    await expect
+      .poll(() => socket.frames.at(-1))
+      .toMatchObject({
+        type: 'error',
+        data: { code: 'bad_request', details: { fields: [{ path: 'user_id' }] } },
+      })
+    socket.close()
+  })
+
   it(keeps('refuse.bodies', 'attachments: too many, no image, an unknown file'), async () => {
     const path = '/api/v1/agents/offline/chat'
     const image = {
@@ -651,7 +691,16 @@ describe('input', () => {
 
   it(keeps('refuse.origins', 'a web page elsewhere, and a name that is not ours'), async () => {
     expectError(await call('/api/v1/turns', { headers: { origin: 'https://evil.example' } }), 403, 'forbidden')
-    expect((await call('/api/v1/turns', { headers: { origin: 'http://localhost:3000' } })).status).toBe(200)
+    const origin = 'http://localhost:3000'
+    for (const [path, vary] of [
+      ['/api/v1/turns', 'origin'],
+      ['/openapi.json', 'accept-encoding, origin'],
+      ['/api/v1/agents/offline/export', 'accept, origin'],
+    ] as const) {
+      const answer = await call(path, { headers: { origin } })
+      expect([path, answer.status, answer.headers.get('vary')]).toEqual([path, 200, vary])
+    }
+    expect((await call('/api/v1/turns', { method: 'OPTIONS', headers: { origin } })).headers.get('vary')).toBe('origin')
     await expect(
       WsClient.open(`${muxi.url}/api/v1/ws`, { authorization: `Bearer ${stage.key}`, origin: 'https://evil.example' }),
     ).rejects.toThrow('403')
