@@ -560,6 +560,17 @@ describe('input', () => {
     }
   })
 
+  it(keeps('refuse.bodies', 'a refused message leaves no conversation'), async () => {
+    const foreign = { content: 'x', replaces: `msg_${'0'.repeat(32)}`, user_id: 'nobody' }
+    expectError(await call('/api/v1/agents/offline/chat', { body: foreign }), 404, 'not_found')
+    expectError(await call('/api/v1/chat', { body: foreign }), 404, 'not_found')
+    const url = 'data:text/plain;base64,%%%'
+    const parts = [{ type: 'file', mediaType: 'text/plain', url }]
+    const chat = { ...UI_CHAT, user_id: 'nobody', messages: [{ id: 'm1', role: 'user', parts }] }
+    expectError(await call('/api/v1/agents/offline/chat/ui', { body: chat }), 400, 'bad_request')
+    expect((await call('/api/v1/conversations?user_id=nobody')).body.conversations).toEqual([])
+  })
+
   it(keeps('refuse.bodies', 'over the limit: 413, and the connection lives'), async () => {
     const big = (bytes: number) => JSON.stringify({ content: 'x'.repeat(bytes) })
     expectError(await call('/api/v1/conversations', { body: big(2 ** 20 + 1) }), 413, 'payload_too_large')
