@@ -54,8 +54,8 @@ export interface Submission {
   route: string
   /** The client's name of the message. */
   external_id?: string | undefined
-  /** Finds or creates the conversation of a message that names none; without it, that is the default one. */
-  begin?: ((tx: Tx) => Promise<string>) | undefined
+  /** The conversation of a message that names none; without it, that is the default one. */
+  conversation?: { id: string | undefined; findOrCreate: (tx: Tx) => Promise<string> } | undefined
 }
 
 type Context = Pick<ApiContext, 'storage' | 'vectors' | 'client' | 'startTurn' | 'headStarts' | 'log'> & {
@@ -149,7 +149,8 @@ async function insert(context: Context, principal: Principal, submission: Submis
   if (carried && agent_id !== AUTO) await getAgentOrThrow(storage.db, agent_id)
   const own = carried ? newId('conv') : ''
   const named = own || request.conversation_id
-  const begun = named ?? (submission.begin ? undefined : await findDefaultConversation(storage.db, agent_id, user_id))
+  const { conversation: other } = submission
+  const begun = named ?? (other ? other.id : await findDefaultConversation(storage.db, agent_id, user_id))
   if (begun === undefined && agent_id !== AUTO) await getAgentOrThrow(storage.db, agent_id)
   const { content } = request
   const route =
@@ -165,8 +166,8 @@ async function insert(context: Context, principal: Principal, submission: Submis
 
     if (carried) await createOwnConversation(tx, { id: own, agent_id, user_id })
     // Within the transaction: a refused message leaves no conversation.
-    const begin = submission.begin ?? ((within: Tx) => ensureDefaultConversation(within, agent_id, user_id))
-    const conversation_id = begun ?? (await begin(tx))
+    const conversation_id =
+      begun ?? (await (other ? other.findOrCreate(tx) : ensureDefaultConversation(tx, agent_id, user_id)))
     const admission = await admit(tx, { conversation_id, user_id, key_id, hidden_in: own })
     const conversation = ownedOrThrow(
       { ...principal, bound_user: user_id },

@@ -97,7 +97,6 @@ async function submit(
     agent_id,
     request: {
       content: kept?.content ?? asked.content,
-      ...(conversation_id !== undefined && { conversation_id }),
       attachments: kept ? kept.attachments.map(inputOf) : asked.attachments,
       ...(user_id !== undefined && { user_id }),
       ...(response_schema !== undefined && { response_schema }),
@@ -107,7 +106,7 @@ async function submit(
     idempotency_key: idempotencyKeyOf(asked, current?.id),
     route: `chat/${agent_id}/ui/${chat.user_id}/${external_id}`,
     external_id: asked.client_id,
-    begin: (tx) => ensureExternal(tx, chat),
+    conversation: { id: conversation_id, findOrCreate: (tx) => ensureExternal(tx, chat) },
   })
   return turn_id
 }
