@@ -32,7 +32,8 @@ export function toModelFailure(failure: ProviderFailure, model: ModelRef, failed
       provider: failure.provider,
       model: model.model,
       ...(status !== undefined && { status }),
-      ...(requestId && { request_id: requestId }),
+      // `request_id` is the id of the client's request.
+      ...(requestId && { provider_request_id: requestId }),
     },
   }
   return ApplicationFailure.create({

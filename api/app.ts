@@ -144,6 +144,7 @@ export async function answer(
   const began = performance.now()
   const fetch = async (each: Request) => app.fetch(each)
   const response = await (method === 'HEAD' ? answerHead(request, fetch) : fetch(request))
+  if (request.headers.has('origin')) addVary(response.headers, 'origin')
   context.metrics.answered(request, response.status, (performance.now() - began) / 1_000)
   const path = pathOf(request)
   if (AUDITED.test(path))
@@ -180,6 +181,12 @@ function errorFormOf(path: string, failure: MuxiError): typeof errorResponse {
   return path === '/mcp' && failure instanceof MalformedJson ? parseErrorResponse : errorResponse
 }
 
+/** Beside what the handler of a route says itself. */
+function addVary(headers: Headers, name: string): void {
+  const named = (headers.get('vary') ?? '').toLowerCase().split(/\s*,\s*/)
+  if (!named.includes(name) && !named.includes('*')) headers.append('vary', name)
+}
+
 function pathOf(request: Request): string {
   return new URL(request.url).pathname
 }
@@ -204,7 +211,6 @@ function corsHeaders(origins: Origins, origin: string): Record<string, string> {
       ? { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
       : { 'access-control-allow-origin': '*' }),
     'access-control-expose-headers': EXPOSED,
-    vary: 'origin',
   }
 }
 

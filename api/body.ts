@@ -18,6 +18,9 @@ export async function readJsonBody(request: Request, limit: number, reading: Jso
   if (type !== 'application/json' && !type?.endsWith('+json')) {
     throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be application/json")
   }
+  const encoding = request.headers.get('content-encoding')?.trim().toLowerCase() ?? ''
+  if (!/^(identity)?$/.test(encoding))
+    throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Encoding' must be left out")
   const json = new JsonReader('read the request: its body', reading)
   await eachChunk(request, limit, (chunk) => json.take(chunk))
   return json.end()

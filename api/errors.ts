@@ -43,10 +43,11 @@ function toBadRequest(error: ValidationError): MuxiError {
 /** A `bad_request` that names each invalid field. @param what the unreadable thing, such as `the frame` */
 export function invalid(what: string, faults: SchemaFault[]): MuxiError {
   const fields = faults.map(({ path, kind, expected }) => ({
-    path: shorten(dotted(path)) || what,
+    // Empty for the whole.
+    path: shorten(dotted(path)),
     expected: kind === 'unknown' ? `left out: ${expected}` : expected,
   }))
-  const words = fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')
+  const words = fields.map(({ path, expected }) => `${path ? `'${path}'` : 'it'} must be ${expected}`).join('; ')
   return new MuxiError('bad_request', `Cannot read ${what}: ${words || 'it is not as documented'}`, {
     details: { fields },
   })

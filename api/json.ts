@@ -1,8 +1,11 @@
 // Parses a client's JSON incrementally and within limits, without blocking the event loop for long.
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
-import { MuxiError } from '../contracts/failures.ts'
 import { parseExact } from '../contracts/exact-json.ts'
-import { JsonBounds, jsonBoundsFault } from '../contracts/json-bounds.ts'
+import { MuxiError, wrongField } from '../contracts/failures.ts'
+import { JsonBounds } from '../contracts/json-bounds.ts'
+import { malformedText } from '../contracts/malformed-text.ts'
+import { withoutNul } from '../contracts/nul.ts'
+import { dotted } from '../contracts/schemas/faults.ts'
 
 /** Bytes per piece. */
 const PIECE = 65_536
@@ -52,6 +55,7 @@ export class JsonReader {
       throw unreadable(this.#what, 'JSON', cause)
     }
     if (this.#size > AT_ONCE) await yieldToEventLoop()
+    if (this.#bounds.hasEscapes) checkTexts(value, this.#what)
     return value
   }
 
@@ -68,7 +72,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** Without a reader: it costs more than a short text itself. */
 function readPiece(bytes: Uint8Array, what: string): unknown {
-  const fault = jsonBoundsFault(bytes)
+  const bounds = new JsonBounds()
+  const fault = bounds.take(bytes)
   if (fault !== undefined) throw unreadable(what, fault)
   let text: string
   try {
@@ -76,11 +81,24 @@ function readPiece(bytes: Uint8Array, what: string): unknown {
   } catch (cause) {
     throw unreadable(what, 'UTF-8', cause)
   }
+  let value: unknown
   try {
-    return parseExact(text)
+    value = parseExact(text)
   } catch (cause) {
     throw unreadable(what, 'JSON', cause)
   }
+  if (bounds.hasEscapes) checkTexts(value, what)
+  return value
+}
+
+/** @throws MuxiError bad_request that names a text which cannot be stored */
+function checkTexts(value: unknown, what: string): void {
+  const path = malformedText(value)
+  if (path === undefined) return
+  // Faults of a frame are named within its data.
+  const shown = path[0] === 'data' && path.length > 1 ? path.slice(1) : path
+  const [doing = ''] = what.split(':')
+  throw wrongField(doing, withoutNul(dotted(shown).toWellFormed()), 'Unicode text without NUL and lone surrogates')
 }
 
 function unreadable(what: string, expected: string, cause?: unknown): MuxiError {

@@ -7,6 +7,7 @@ import { exampleOf } from '../contracts/schemas/examples.ts'
 import type { Principal, Scope } from '../db/queries/keys.ts'
 import { readJsonBody } from './body.ts'
 import { addressOf } from './clients.ts'
+import { invalid } from './errors.ts'
 import { checkBody, checkQuery, checkScope } from './request-checks.ts'
 import { anybody, authenticate } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
@@ -94,7 +95,8 @@ export function authenticated(context: ApiContext) {
         const maxValues = CONVERSATION_ROUTE.test(pathname) ? MAX_CONVERSATION_VALUES : MAX_JSON_VALUES
         const body = await readJsonBody(request, limit, { maxValues, exact: EXACT_ROUTE.test(pathname) })
         // Below, null stands for no body.
-        if (body === null) throw new MuxiError('bad_request', "Cannot read the request's body: it must not be null")
+        if (body === null)
+          throw invalid("the request's body", [{ path: [], kind: 'wrong', expected: 'other than null' }])
         return body ?? null
       })
       .macro({

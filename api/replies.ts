@@ -79,7 +79,8 @@ export function errorsOf({ method, hooks }: Route): ErrorCode[] {
   const codes: ErrorCode[] = [...(declared?.errors ?? []), 'forbidden', 'internal_error']
   if (detail?.security) codes.push('unauthorized', 'rate_limited', 'unavailable')
   if (params) codes.push('not_found')
-  if (params ?? query ?? headers) codes.push('bad_request')
+  // Unknown query parameters are refused also where none is declared.
+  if (params ?? query ?? headers ?? detail?.security) codes.push('bad_request')
   // Bodies are read and limited also where none is expected.
   if (body ?? (detail?.security && method !== 'GET'))
     codes.push('bad_request', 'payload_too_large', 'unsupported_media_type')

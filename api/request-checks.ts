@@ -1,5 +1,5 @@
 // Checks before a route runs: the scope of the key, then the body and the query.
-import { OptionalKind, type TSchema } from '@sinclair/typebox'
+import { OptionalKind, type TSchema, Type } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { schemaFaults } from '../contracts/schemas/faults.ts'
 import { type Principal, SCOPES, type Scope } from '../db/queries/keys.ts'
@@ -17,6 +17,8 @@ interface Rule {
 
 /** Path prefixes whose routes must declare a scope. */
 const WITH_SCOPE = /^\/(api\/v1|v1|mcp|metrics)(\/|$)/
+/** Of a route of the API that declares none. */
+const NOTHING = Type.Object({}, { additionalProperties: false })
 /** By method and path; the same in every server of a process. */
 const rules = new Map<string, Rule>()
 
@@ -26,7 +28,9 @@ export function knowRoutes(routes: readonly Route[]): void {
     const named = (hooks.detail?.security ?? []).flatMap(({ key = [] }) => key)
     const scopes = SCOPES.filter((scope) => named.includes(scope))
     if (scopes.length === 0 && WITH_SCOPE.test(path)) throw new Error(`Cannot serve ${method} ${path}: it has no scope`)
-    rules.set(nameOf(method, path), { scopes, body: hooks.body, query: hooks.query, compiled: {} })
+    const none = path.startsWith('/api/v1/') ? NOTHING : undefined
+    const body = hooks.body ?? (none && Type.Optional(none))
+    rules.set(nameOf(method, path), { scopes, body, query: hooks.query ?? none, compiled: {} })
   }
 }
 

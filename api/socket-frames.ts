@@ -30,9 +30,10 @@ export function checkFrame(frame: unknown): { type: FrameType; data: unknown } {
   if (!fits(FrameSchema, frame)) throw fault(FrameSchema, frame)
   const { type, data = {} } = frame
   if (AUDIO_FRAMES.includes(type))
-    throw new MuxiError(
-      'bad_request',
-      `Cannot take '${type}': this version has no live audio; upload recordings to POST /api/v1/audio/transcriptions`,
+    throw wrongField(
+      `take '${type}'`,
+      'type',
+      'another one: this version has no live audio; upload recordings to POST /api/v1/audio/transcriptions',
     )
   if (!Object.hasOwn(FRAME_DATA, type)) {
     const types = Object.keys(FRAME_DATA).join(', ')

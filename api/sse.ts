@@ -1,5 +1,5 @@
 // Server-sent events: one framing for every stream, with pings, resume and an end.
-import { MuxiError } from '../contracts/failures.ts'
+import { wrongField } from '../contracts/failures.ts'
 import type { StoredEvent } from '../contracts/events.ts'
 import type { Principal } from '../db/queries/keys.ts'
 import { sseFrame } from './event-json.ts'
@@ -17,7 +17,7 @@ const ENDED = new DOMException('The stream has ended', 'AbortError')
 export function readLastEventId(header: string | null | undefined): number {
   if (header === null || header === undefined) return 0
   if (/^\d{1,15}$/.test(header)) return Number(header)
-  throw new MuxiError('bad_request', "Cannot resume: 'Last-Event-ID' must be the number of an event")
+  throw wrongField('resume', 'Last-Event-ID', 'the number of an event')
 }
 
 type Server = Pick<ApiContext, 'openStreams' | 'metrics' | 'closing'>

@@ -77,7 +77,9 @@ export const FILES = {
 }
 
 export const KNOWLEDGE = {
-  list: op<Call<[agentId: string], t.KnowledgeSources>>('GET /agents/{agentId}/knowledge'),
+  list: op<ListCall<[agentId: string, query?: t.PageQuery], t.KnowledgeSource, t.KnowledgeSources>>(
+    'GET /agents/{agentId}/knowledge ? knowledge_sources',
+  ),
   add: op<Call<[agentId: string, source: t.NewKnowledge], t.AddedKnowledge>>('POST /agents/{agentId}/knowledge ='),
   remove: op<Call<[agentId: string, id: string], t.RemovedKnowledge>>('DELETE /agents/{agentId}/knowledge/{id}'),
   search: op<Call<[agentId: string, query: t.KnowledgeQuery], t.KnowledgeResults>>(
@@ -124,7 +126,9 @@ export const KEYS = {
 }
 
 export const MCP_SERVERS = {
-  list: op<Call<[agentId: string], t.McpServers>>('GET /agents/{agentId}/mcp_servers'),
+  list: op<ListCall<[agentId: string, query?: t.PageQuery], t.McpServers['mcp_servers'][number], t.McpServers>>(
+    'GET /agents/{agentId}/mcp_servers ? mcp_servers',
+  ),
   add: op<Call<[agentId: string, server: t.McpServerConfig], t.AddedMcpServer>>('POST /agents/{agentId}/mcp_servers ='),
   get: op<Call<[agentId: string, name: string], t.McpServer>>('GET /agents/{agentId}/mcp_servers/{name}'),
   remove: op<Call<[agentId: string, name: string], t.RemovedMcpServer>>('DELETE /agents/{agentId}/mcp_servers/{name}'),

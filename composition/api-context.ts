@@ -60,9 +60,7 @@ export async function createApiContext(
     abilityFaults: (config, source) => models.abilityFaults(config, source),
     modelStates: () => models.health.list(),
     checkUrl: guard.check,
-    apiEnv: Object.fromEntries(
-      settings.api_env.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
-    ),
+    apiEnv: Object.fromEntries(settings.api_env.map((name) => [name, env[name]])),
     limits: settings.limits,
     memoryDefaults: { long_term: settings.long_term_memory },
     agentsDir: settings.agents_dir,

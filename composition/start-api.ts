@@ -16,7 +16,7 @@ export async function startApi(
 ): Promise<{ url: string; key?: string; readers: () => number }> {
   const { settings, storage } = shared
   const { context, agents } = await createApiContext(shared, closers)
-  const key = await ensureKey(storage.db, settings.api_key)
+  const key = await ensureKey(storage.db, settings.api_key, shared.log)
   const server = await startServer(context, { ...settings, tls: settings.edge.tls, version: readVersion() })
   closers.push(() => server.close())
   await startApiWork(shared, context, agents, closers)

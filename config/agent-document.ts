@@ -1,6 +1,7 @@
 // Parses an agent file, YAML or JSON, into a value with the line of each part.
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { dotted } from '../contracts/schemas/faults.ts'
+import { replaceVariables } from '../contracts/variables.ts'
 import type { Environment } from './environment.ts'
 
 export type Path = readonly (string | number)[]
@@ -81,16 +82,13 @@ export function readAgentDocument(text: string, env: Environment): AgentDocument
   }
 
   function substitute(value: string, path: Path, offset: number): string {
-    return value.replaceAll(/\$\$\{|\$\{([^}]*)(\}?)/g, (whole, name: string | undefined, end: string | undefined) => {
-      if (name === undefined) return '${'
-      const wellFormed = end === '}' && /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
-      const replacement = wellFormed ? env[name] : undefined
-      if (replacement !== undefined && replacement !== '') return replacement
-      const expected = wellFormed
-        ? `an environment variable that is set (write $\${${name}} for the text itself)`
-        : 'of the form ${NAME}, a name and nothing else (write $${ for the text itself)'
-      faults.push({ ...at(offset), path, expected, found: wellFormed ? `'${whole}'` : "something else after '${'" })
-      return whole
+    return replaceVariables(value, env, (name) => {
+      const expected =
+        name === undefined
+          ? 'of the form ${NAME}, a name and nothing else (write $${ for the text itself)'
+          : `an environment variable that is set (write $\${${name}} for the text itself)`
+      const found = name === undefined ? "something else after '${'" : `'\${${name}}'`
+      faults.push({ ...at(offset), path, expected, found })
     })
   }
 

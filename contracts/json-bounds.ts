@@ -7,8 +7,8 @@ export const MAX_JSON_VALUES = 20_000
 /** The same where a client sends its whole conversation each time, which the limit of the body's bytes bounds as well. */
 export const MAX_CONVERSATION_VALUES = 1_000_000
 
-const [QUOTE = 0, BACKSLASH = 0, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] =
-  Buffer.from('"\\,:[]{}')
+const [QUOTE = 0, BACKSLASH = 0, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT, LETTER_U] =
+  Buffer.from('"\\,:[]{}u')
 
 /** Checks the bytes of one JSON text incrementally. The parser checks its syntax. */
 export class JsonBounds {
@@ -17,6 +17,8 @@ export class JsonBounds {
   #values = 1
   #inText = false
   #isEscaped = false
+  /** Whether a character was written by its number, as NUL and lone surrogates can only be. */
+  hasEscapes = false
 
   constructor(maxValues = MAX_JSON_VALUES) {
     this.#maxValues = maxValues
@@ -31,8 +33,10 @@ export class JsonBounds {
     for (let at = 0; at < bytes.length; at += 1) {
       const byte = bytes[at]
       if (inText) {
-        if (isEscaped) isEscaped = false
-        else if (byte === BACKSLASH) isEscaped = true
+        if (isEscaped) {
+          isEscaped = false
+          if (byte === LETTER_U) this.hasEscapes = true
+        } else if (byte === BACKSLASH) isEscaped = true
         else if (byte === QUOTE) inText = false
       } else if (byte === QUOTE) {
         inText = true

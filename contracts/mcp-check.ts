@@ -45,6 +45,7 @@ export function faultsOf(server: McpServer, others: readonly McpServer[], path: 
   if ('builtin' in server) faults.push(...builtinFaults(server, path))
   if ('url' in server && server.oauth?.client_secret !== undefined && server.oauth.client_id === undefined)
     faults.push({ path: [...path, 'oauth', 'client_id'], expected: "given with 'oauth.client_secret'" })
+  faults.push(...unsendable(server, path))
   if (!Array.isArray(server.credentials)) return faults
   for (const [index, credential] of server.credentials.entries()) {
     const at = [...path, 'credentials', index]
@@ -59,6 +60,27 @@ export function faultsOf(server: McpServer, others: readonly McpServer[], path: 
     faults.push({ path: [...at, 'value'], expected: `given${how}, because '${credential.id}' is required` })
   }
   return faults
+}
+
+const LATIN_1 = /^[\t\n\r\x20-\x7e\x80-\xff]*$/
+
+/** Values that cannot be sent where they belong. */
+function unsendable(server: McpServer, path: (string | number)[]): McpFault[] {
+  const usual = 'url' in server ? 'header' : 'env'
+  const { credentials = {} } = server
+  const given = Array.isArray(credentials)
+    ? credentials.map(({ value, in: place = usual }, index) => ({ below: [index, 'value'], value, place }))
+    : Object.entries(credentials).map(([name, value]) => ({ below: [name], value, place: usual }))
+  const env = Object.entries('env' in server ? (server.env ?? {}) : {})
+  return [
+    ...given.map((each) => ({ ...each, at: [...path, 'credentials', ...each.below] })),
+    ...env.map(([name, value]) => ({ at: [...path, 'env', name], value, place: 'env' })),
+  ].flatMap(({ at, value = '', place }) => {
+    // Line breaks at its ends are not sent.
+    if (place === 'header' && (!LATIN_1.test(value) || /[\r\n]/.test(value.trim())))
+      return [{ path: at, expected: 'one line of Latin-1 characters, as it is sent in a header' }]
+    return place === 'env' && value.includes('\0') ? [{ path: at, expected: 'text without NUL' }] : []
+  })
 }
 
 /** The names of a built-in server's variables: from `env`, and from its credentials. */

@@ -112,7 +112,7 @@ async function serve(
 ): Promise<ListeningServer> {
   const read = serverSettings(env, asked)
   const settings = asked.port === 0 ? { ...read, port: await freePort(read.host) } : read
-  const key = await ensureKey(context.storage.db, settings.api_key)
+  const key = await ensureKey(context.storage.db, settings.api_key, context.log)
   const closing = new AbortController()
   const public_url = publicUrl(settings)
   const { temporalUpstream, temporalUiUrl } = context

@@ -38,9 +38,9 @@ export async function showKnowledge(agentId) {
 
 async function showSources() {
   const agentId = shownAgent
-  const { knowledge_sources } = await call(`/agents/${agentId}/knowledge`)
+  const sources = await callAll(`/agents/${agentId}/knowledge`, 'knowledge_sources')
   const underWay = new Set([...learning.values()].map(({ source }) => source))
-  const items = knowledge_sources
+  const items = sources
     .filter(({ id }) => !underWay.has(id))
     .map(({ id, description, document_count }) => {
       const count = `${document_count} ${document_count === 1 ? 'document' : 'documents'}`

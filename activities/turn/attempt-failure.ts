@@ -31,6 +31,6 @@ export function statusOf(reason: unknown): LogEnd['status'] {
 /** Of an attempt that did not finish, for the execution log. */
 export function describeAttempt(error: unknown) {
   if (!(error instanceof ProviderFailure)) return { message: error instanceof Error ? error.name : 'unknown' }
-  const { message, provider, status, requestId: request_id, kind } = error
-  return { message, provider, status, request_id, kind }
+  const { message, provider, status, requestId: provider_request_id, kind } = error
+  return { message, provider, status, provider_request_id, kind }
 }

@@ -34,7 +34,7 @@ export function toOpenaiError({ code, message, details = {} }: ErrorBody, turn_i
   return {
     message: turn_id === undefined ? message : `${message} (turn ${turn_id})`,
     type,
-    param: field?.path ?? null,
+    param: field?.path || null,
     code: typeof openai_code === 'string' ? openai_code : named,
     ...(turn_id !== undefined && { turn_id }),
   }

@@ -1,8 +1,10 @@
 // The audit: who changed what, from where, with which key, and what was refused.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
+import { GivenTimeSchema } from '../../contracts/schemas/fields.ts'
 import { AuditEntrySchema, KeyIdSchema } from '../../contracts/schemas/keys.ts'
 import { DEFAULT_LIMIT, idPageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { storedTime } from '../../contracts/times.ts'
 import { listAudit } from '../../db/queries/audit.ts'
 import { authenticated, page } from '../plugin.ts'
 import { replies } from '../replies.ts'
@@ -11,8 +13,13 @@ import type { ApiContext } from '../services/context.ts'
 export function auditRoutes(context: ApiContext) {
   return new Elysia({ tags: ['system'] }).use(authenticated(context)).get(
     '/audit',
-    async ({ query: { limit = DEFAULT_LIMIT, refused, ...filter } }) => {
-      const rows = await listAudit(context.storage.db, { ...filter, refused: refused === 'true', limit: limit + 1 })
+    async ({ query: { limit = DEFAULT_LIMIT, refused, since, ...filter } }) => {
+      const rows = await listAudit(context.storage.db, {
+        ...filter,
+        refused: refused === 'true',
+        since: since && storedTime('read the audit', 'since', since),
+        limit: limit + 1,
+      })
       const { items, ...rest } = page(rows, limit, ({ id }) => id)
       return { entries: items, ...rest }
     },
@@ -22,12 +29,7 @@ export function auditRoutes(context: ApiContext) {
           ...idPageFields('aud'),
           key_id: Type.Optional(KeyIdSchema),
           refused: Type.Optional(Type.Literal('true')),
-          since: Type.Optional(
-            Type.String({
-              pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$',
-              description: 'an ISO-8601 time in UTC',
-            }),
-          ),
+          since: Type.Optional(GivenTimeSchema),
         },
         { additionalProperties: false },
       ),

@@ -1,7 +1,7 @@
 // API keys: list, create, rotate, delete; and single-use tickets.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
-import { MuxiError, wrongField } from '../../contracts/failures.ts'
+import { wrongField } from '../../contracts/failures.ts'
 import { toLimits } from '../../contracts/schemas/budgets.ts'
 import {
   CreatedKeySchema,
@@ -15,6 +15,7 @@ import {
   TicketSchema,
 } from '../../contracts/schemas/keys.ts'
 import { DEFAULT_LIMIT, idPageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { storedTime } from '../../contracts/times.ts'
 import { createKey, createTicket, deleteKey, listKeys, rotateKey } from '../../db/queries/keys.ts'
 import { authenticated, page } from '../plugin.ts'
 import { isNetwork } from '../../contracts/networks.ts'
@@ -60,12 +61,8 @@ export function keyRoutes(context: ApiContext) {
     .post(
       '/keys',
       async ({ body, status }) => {
-        const wrong = body.networks?.find((network) => !isNetwork(network))
-        if (wrong !== undefined)
-          throw new MuxiError(
-            'bad_request',
-            `Cannot create the key: 'networks' must be CIDR blocks, got '${wrong.slice(0, 64)}'`,
-          )
+        for (const [index, network] of (body.networks ?? []).entries())
+          if (!isNetwork(network)) throw wrongField('create the key', `networks.${index}`, 'a CIDR block', network)
         const expires_at = body.expires_at === undefined ? undefined : readExpiry(body.expires_at)
         const budget = body.budget && toLimits(body.budget)
         const { key, secret } = await createKey(db, { ...body, expires_at, budget })
@@ -123,11 +120,9 @@ export function keyRoutes(context: ApiContext) {
     )
 }
 
-/** The time in the stored format. @throws MuxiError bad_request unless it is in the future */
+/** @throws MuxiError bad_request unless the time is in the future */
 function readExpiry(text: string): string {
-  const at = new Date(text)
-  // A day beyond the end of its month would become one of the next month.
-  const real = !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text.slice(0, 19))
-  if (real && at.getTime() > Date.now()) return at.toISOString()
-  throw wrongField('create the key', 'expires_at', 'a time to come, as ISO-8601 in UTC', text)
+  const at = storedTime('create the key', 'expires_at', text)
+  if (Date.parse(at) > Date.now()) return at
+  throw wrongField('create the key', 'expires_at', 'a time to come', text)
 }

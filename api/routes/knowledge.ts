@@ -10,9 +10,10 @@ import {
   KnowledgeSourcesSchema,
   RemovedSourceSchema,
 } from '../../contracts/schemas/knowledge.ts'
+import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findSource, listSources } from '../../db/queries/knowledge.ts'
-import { authenticated } from '../plugin.ts'
+import { authenticated, page } from '../plugin.ts'
 import { replies } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { addSource, removeSource, searchKnowledge } from '../services/knowledge.ts'
@@ -33,12 +34,15 @@ export function knowledgeRoutes(context: ApiContext) {
     .use(authenticated(context))
     .get(
       '',
-      async ({ params: { agent_id } }) => {
+      async ({ params: { agent_id }, query: { limit = DEFAULT_LIMIT, cursor } }) => {
         await getAgentOrThrow(db, agent_id)
-        return { agent_id, knowledge_sources: await listSources(db, agent_id) }
+        const sources = await listSources(db, agent_id, { limit: limit + 1, cursor })
+        const { items, ...rest } = page(sources, limit, ({ id }) => id)
+        return { agent_id, knowledge_sources: items, ...rest }
       },
       {
         params,
+        query: Type.Object(pageFields(AgentIdSchema), { additionalProperties: false }),
         ...replies({ 200: KnowledgeSourcesSchema }),
         scope: 'read',
         detail: { summary: "List an agent's sources of knowledge" },

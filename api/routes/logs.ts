@@ -2,6 +2,7 @@
 import { Elysia } from 'elysia'
 import { DEFAULT_LIMIT, pageOf } from '../../contracts/schemas/lists.ts'
 import { LogFilterSchema, TurnLogEntrySchema } from '../../contracts/schemas/logs.ts'
+import { storedTime } from '../../contracts/times.ts'
 import { listLog } from '../../db/queries/log.ts'
 import { authenticated, page } from '../plugin.ts'
 import { replies } from '../replies.ts'
@@ -16,7 +17,7 @@ export function logRoutes(context: ApiContext) {
       const rows = await listLog(context.storage.db, {
         ...filter,
         user_id: visibleUser(principal, user_id),
-        since: since === undefined ? undefined : new Date(since).toISOString(),
+        since: since && storedTime('read the log', 'since', since),
         limit: limit + 1,
       })
       const { items, ...rest } = page(rows, limit, ({ id }) => id)

@@ -10,10 +10,11 @@ import {
   McpServerViewSchema,
   RemovedMcpServerSchema,
 } from '../../contracts/schemas/mcp-views.ts'
+import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { NameSchema } from '../../contracts/schemas/fields.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findServer, listServers } from '../../db/queries/mcp-servers.ts'
-import { authenticated } from '../plugin.ts'
+import { authenticated, page } from '../plugin.ts'
 import { replies } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { addServer } from '../services/add-mcp-server.ts'
@@ -28,12 +29,15 @@ export function mcpServerRoutes(context: ApiContext) {
     .use(authenticated(context))
     .get(
       '',
-      async ({ params: { agent_id } }) => {
+      async ({ params: { agent_id }, query: { limit = DEFAULT_LIMIT, cursor } }) => {
         await getAgentOrThrow(db, agent_id)
-        return { agent_id, mcp_servers: (await listServers(db, agent_id)).map(viewServerBriefly) }
+        const rows = await listServers(db, agent_id, { limit: limit + 1, cursor })
+        const { items, ...rest } = page(rows, limit, ({ name }) => name)
+        return { agent_id, mcp_servers: items.map(viewServerBriefly), ...rest }
       },
       {
         params,
+        query: Type.Object(pageFields(NameSchema), { additionalProperties: false }),
         ...replies({ 200: McpServersSchema }),
         scope: 'read',
         detail: { summary: "List an agent's MCP servers" },

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { separateServer } from '../../contracts/agent-secrets.ts'
 import { BUILTIN_SERVERS, type BuiltinServer } from '../../contracts/builtin-servers.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
-import { faultsOf, valuesOf, variablesOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
+import { faultsOf, valuesOf, variablesOf, type McpFault } from '../../contracts/mcp-check.ts'
 import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 import type { McpServerRef } from '../../contracts/mcp.ts'
 import type { McpServer } from '../../contracts/schemas/mcp-server.ts'
@@ -16,7 +16,7 @@ import { authorize } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { startMcpServer } from './engine.ts'
 import { removeServer } from './mcp-servers.ts'
-import { resolveSecret } from './secret-values.ts'
+import { resolveServer } from './secret-values.ts'
 
 /** Longest wait of an addition for a worker, in addition to the server's start timeout, in milliseconds. */
 const WORKER_MS = 15_000
@@ -31,11 +31,9 @@ export async function addServer(
 ): Promise<ServerRow> {
   const { db, box } = context.storage
   const ref = { agent_id: agentId, name: given.name }
-  const server = await checkServer(context, principal, given)
+  const server = resolveServer('add the MCP server', given, context.apiEnv)
+  await checkServer(context, principal, server)
   const { config, secrets } = separateServer(server)
-  for (const [path, value] of Object.entries(secrets)) {
-    secrets[path] = resolveSecret('add the MCP server', path, value, context.apiEnv)
-  }
   await db.transaction().execute(async (tx) => {
     if (await findServer(tx, ref))
       throw new MuxiError('conflict', `Cannot add the MCP server: there is one named '${ref.name}' already`)
@@ -50,15 +48,12 @@ export async function addServer(
   }
 }
 
-/**
- * The requested server with its credentials resolved, if this key may add it.
- * @throws MuxiError forbidden, bad_request, unprocessable
- */
+/** Whether this key may add the server, which has the values of its credentials. @throws MuxiError forbidden, unprocessable */
 export async function checkServer(
-  { mcp, checkUrl, apiEnv }: Pick<ApiContext, 'mcp' | 'checkUrl' | 'apiEnv'>,
+  { mcp, checkUrl }: Pick<ApiContext, 'mcp' | 'checkUrl'>,
   principal: Principal,
   given: McpServer,
-): Promise<McpServer> {
+): Promise<void> {
   if ('command' in given) {
     // A program runs as the worker's user.
     authorize(principal, 'admin')
@@ -78,10 +73,8 @@ export async function checkServer(
       refuse([{ path: ['url'], expected: `an address that may be reached: ${error.message}` }]),
     )
   }
-  const [server] = withFallbacks([given], apiEnv)
-  const faults = faultsOf(server!, [], [])
+  const faults = faultsOf(given, [], [])
   if (faults.length > 0) refuse(faults)
-  return server!
 }
 
 /** Refuses addresses of built-in servers that the operator does not allow. */

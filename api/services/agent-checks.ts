@@ -1,6 +1,6 @@
 // What an agent described over the API must fulfil beyond its schema: models that can be called, addresses that may be reached,
 // other agents that exist, and secrets that it may use.
-import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
+import { mcpFaults } from '../../contracts/mcp-check.ts'
 import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { mapAll } from '../../contracts/map-all.ts'
 import { modelFaults } from '../../contracts/model-check.ts'
@@ -9,11 +9,12 @@ import type { AgentConfig, AgentInput, AgentSource } from '../../contracts/schem
 import { dotted } from '../../contracts/schemas/faults.ts'
 import type { McpServer } from '../../contracts/schemas/mcp-server.ts'
 import { UrlRefused } from '../../contracts/url-refused.ts'
+import { namesVariable } from '../../contracts/variables.ts'
 import { listDescriptions } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { checkServer } from './add-mcp-server.ts'
 import type { ApiContext } from './context.ts'
-import { isVariable, resolveSecret } from './secret-values.ts'
+import { resolveSecret, resolveServer } from './secret-values.ts'
 
 /** The failed action, which completes "Cannot …". */
 export type Doing = 'create the agent' | 'change the agent'
@@ -43,18 +44,27 @@ export function checkMemory(doing: Doing, { memory }: Pick<AgentInput, 'memory'>
     )
 }
 
-/** The MCP servers with their credentials resolved, if this key may add them. @throws MuxiError forbidden, unprocessable */
+/**
+ * The MCP servers with the values of their credentials, if this key may add them.
+ * @param isResolved whether they have these already, being read from a file of the operator
+ * @throws MuxiError forbidden, unprocessable
+ */
 export async function checkServers(
   context: ApiContext,
   doing: Doing,
   principal: Principal,
   servers: McpServer[],
+  isResolved = false,
 ): Promise<McpServer[]> {
-  refuse(doing, 'unprocessable', mcpFaults(withFallbacks(servers, context.apiEnv)))
-  return mapAll(servers, (server) => checkServer(context, principal, server))
+  const resolved = isResolved
+    ? servers
+    : servers.map((server, index) => resolveServer(doing, server, context.apiEnv, ['mcp_servers', index]))
+  refuse(doing, 'unprocessable', mcpFaults(resolved))
+  await mapAll(resolved, (server) => checkServer(context, principal, server))
+  return resolved
 }
 
-/** The secrets with the variables that they name. @throws MuxiError unprocessable */
+/** The secrets with the variables that they name; those of MCP servers are resolved already. @throws MuxiError unprocessable */
 export function resolveSecrets(
   { apiEnv }: Pick<ApiContext, 'apiEnv'>,
   doing: Doing,
@@ -63,7 +73,10 @@ export function resolveSecrets(
 ): Record<string, string> {
   refuseSharedKeys(doing, config, secrets)
   return Object.fromEntries(
-    Object.entries(secrets).map(([path, value]) => [path, resolveSecret(doing, path, value, apiEnv)]),
+    Object.entries(secrets).map(([path, value]) => [
+      path,
+      path.startsWith('mcp_servers.') ? value : resolveSecret(doing, path, value, apiEnv),
+    ]),
   )
 }
 
@@ -98,13 +111,13 @@ export async function checkAddresses({ checkUrl }: ApiContext, doing: Doing, con
 
 /** A variable of the environment is never sent to an address from the API. */
 function refuseSharedKeys(doing: Doing, config: AgentConfig, secrets: Readonly<Record<string, string>>): void {
-  const shared = addressedModels(config).filter(({ path }) => isVariable(secrets[`${path}.api_key`] ?? ''))
+  const shared = addressedModels(config).filter(({ path }) => namesVariable(secrets[`${path}.api_key`] ?? ''))
   refuse(
     doing,
     'unprocessable',
     shared.map(({ path }) => ({
       path: `${path}.api_key`,
-      expected: `a key itself, not the name of a variable, because '${path}.base_url' is given`,
+      expected: `a key itself, without the name of a variable, because '${path}.base_url' is given`,
     })),
   )
 }

@@ -87,10 +87,12 @@ export async function addAgent(
   const { storage } = context
   const id = from?.id ?? input.id ?? input.name
   if (id === undefined) throw wrongField(DOING, 'id', 'given')
+  if (!from && (input.name ?? id) !== id)
+    throw wrongField(DOING, 'name', "left out or the same as 'id', because both name the agent")
   checkMemory(DOING, input)
   // Knowledge is stored as sources, which are added and removed one by one.
   const { knowledge = [], mcp_servers: servers = [], ...rest } = input
-  const checked = await checkServers(context, DOING, principal, servers)
+  const checked = await checkServers(context, DOING, principal, servers, from !== undefined)
   const { config, secrets } = separateSecrets(
     resolveAgent({ ...rest, ...(servers.length > 0 && { mcp_servers: checked }) }, id, context.memoryDefaults),
   )

@@ -20,7 +20,7 @@ import { findPosition, findStartable, listOvertaken, type StartableTurn } from '
 import { supersede, type Superseded } from '../../db/queries/superseded.ts'
 import { addAccepted, markAccepted } from '../../db/queries/turn-starts.ts'
 import { findTurn, insertTurn, wasGivenUp } from '../../db/queries/turns.ts'
-import type { Db, Tx, TurnsTable } from '../../db/schema.ts'
+import type { Tx, TurnsTable } from '../../db/schema.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { insertAttachedJobs, storeAttachments } from './attachments.ts'
 import { bodyHash } from './body-hash.ts'
@@ -54,6 +54,8 @@ export interface Submission {
   route: string
   /** The client's name of the message. */
   external_id?: string | undefined
+  /** The conversation of a message that names none; without it, that is the default one. */
+  conversation?: { id: string | undefined; findOrCreate: (tx: Tx) => Promise<string> } | undefined
 }
 
 type Context = Pick<ApiContext, 'storage' | 'vectors' | 'client' | 'startTurn' | 'headStarts' | 'log'> & {
@@ -151,12 +153,14 @@ async function insert(context: Context, principal: Principal, submission: Submis
   )
   if (carried && agent_id !== AUTO) await getAgentOrThrow(storage.db, agent_id)
   const own = carried ? newId('conv') : ''
-  const conversation_id =
-    own || (request.conversation_id ?? (await getDefaultConversation(storage.db, agent_id, user_id)))
+  const named = own || request.conversation_id
+  const { conversation: other } = submission
+  const begun = named ?? (other ? other.id : await findDefaultConversation(storage.db, agent_id, user_id))
+  if (begun === undefined && agent_id !== AUTO) await getAgentOrThrow(storage.db, agent_id)
   const { content } = request
   const route =
     agent_id === AUTO && request.replaces === undefined
-      ? await findKnownRoute(storage.db, { conversation_id, content, attachments })
+      ? await findKnownRoute(storage.db, { conversation_id: begun ?? '', content, attachments })
       : undefined
 
   return storage.db.transaction().execute(async (tx) => {
@@ -164,6 +168,9 @@ async function insert(context: Context, principal: Principal, submission: Submis
     if (repeated) return repeated
 
     if (carried) await createOwnConversation(tx, { id: own, agent_id, user_id })
+    // Within the transaction: a refused message leaves no conversation.
+    const conversation_id =
+      begun ?? (await (other ? other.findOrCreate(tx) : ensureDefaultConversation(tx, agent_id, user_id)))
     const admission = await admit(tx, { conversation_id, user_id, key_id, hidden_in: own })
     const conversation = ownedOrThrow(
       { ...principal, bound_user: user_id },
@@ -252,13 +259,6 @@ const NOTHING: Superseded = { waiting: [], documents: [] }
 async function cancelWaiting(tx: Tx, turn_id: string, conversation_id: string) {
   const end = await finishTurn(tx, { turn_id, conversation_id, status: 'cancelled' })
   return { turn_id, events: end?.events ?? [] }
-}
-
-async function getDefaultConversation(db: Db, agentId: string, userId: string): Promise<string> {
-  const known = await findDefaultConversation(db, agentId, userId)
-  if (known !== undefined) return known
-  if (agentId !== AUTO) await getAgentOrThrow(db, agentId)
-  return ensureDefaultConversation(db, agentId, userId)
 }
 
 /** The agent of a known route, unless it was deleted. */

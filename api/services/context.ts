@@ -78,8 +78,8 @@ export interface ApiContext {
   modelStates: () => Record<string, ModelState>
   /** @throws UrlRefused when an address from the API is not allowed, or the resolver's error */
   checkUrl: (url: string) => Promise<void>
-  /** Names of environment variables that secret fields may refer to over the API, with their values. */
-  apiEnv: Readonly<Record<string, string>>
+  /** Names of environment variables that secret fields may refer to over the API; undefined for one that is not set. */
+  apiEnv: Readonly<Record<string, string | undefined>>
   limits: ApiLimits
   /** Of agents that do not say whether they have long-term memory. */
   memoryDefaults: MemoryDefaults

@@ -1,6 +1,6 @@
 // Messages of a conversation as pages and downloads, with what their turns did.
 import { Readable } from 'node:stream'
-import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { notFound, wrongField } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import { turnError, turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
@@ -78,11 +78,10 @@ export async function pageOfMessages(
   conversationId: string,
   { limit, cursor, after, around }: { limit: number; cursor?: string; after?: string; around?: string },
 ): Promise<MessagePage> {
-  if ([cursor, after, around].filter((each) => each !== undefined).length > 1)
-    throw new MuxiError(
-      'bad_request',
-      "Cannot list messages: at most one of 'cursor', 'after' and 'around' may be given",
-    )
+  const [first, second] = Object.entries({ cursor, after, around }).flatMap(([name, value]) =>
+    value === undefined ? [] : [name],
+  )
+  if (second !== undefined) throw wrongField('list messages', second, `left out, because '${first}' is given`)
   const list = (where: Omit<MessageFilter, 'limit'>, most: number) =>
     listMessages(db, conversationId, { ...where, limit: most + 1 })
   if (around !== undefined) {

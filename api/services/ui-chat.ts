@@ -13,6 +13,7 @@ import {
   findExternalMessage,
   findRunningTurn,
   findTurnOfReply,
+  type ExternalConversation,
   type ExternalMessage,
 } from '../../db/queries/external-ids.ts'
 import type { Principal } from '../../db/queries/keys.ts'
@@ -45,15 +46,16 @@ export async function sendUi(
     const turn = await answered(context, principal, await findExternal(db, chat), asked)
     return follow(context, turn, signal, asked.known)
   }
-  const conversation_id = await ensureExternal(db, chat)
-  const current = await findExternalMessage(db, conversation_id, asked.client_id)
+  const conversation_id = await findExternal(db, chat)
+  const current =
+    conversation_id === undefined ? undefined : await findExternalMessage(db, conversation_id, asked.client_id)
   // Under the key of the request, one that was stored but not started is started again.
   const isUnstarted = asked.change === 'new' && current?.status === 'pending'
   const turn_id =
     current && isRepeated(asked, current) && !isUnstarted
       ? current.turn_id
       : await submit(context, principal, {
-          agent_id,
+          chat,
           request,
           conversation_id,
           asked,
@@ -76,9 +78,10 @@ export async function resumeUi(
 }
 
 interface Submitted {
-  agent_id: string
+  chat: ExternalConversation
   request: UiChatRequest
-  conversation_id: string
+  /** Of a chat that has begun. */
+  conversation_id: string | undefined
   asked: UiSubmission
   current: ExternalMessage | undefined
 }
@@ -86,15 +89,15 @@ interface Submitted {
 async function submit(
   context: ApiContext,
   principal: Principal,
-  { agent_id, request, conversation_id, asked, current }: Submitted,
+  { chat, request, conversation_id, asked, current }: Submitted,
 ): Promise<string> {
+  const { agent_id, external_id } = chat
   const { user_id, on_busy, response_schema } = request
   const kept = asked.change === 'regenerate' ? current : undefined
   const { turn_id } = await acceptMessage(context, principal, {
     agent_id,
     request: {
       content: kept?.content ?? asked.content,
-      conversation_id,
       attachments: kept ? kept.attachments.map(inputOf) : asked.attachments,
       ...(user_id !== undefined && { user_id }),
       ...(response_schema !== undefined && { response_schema }),
@@ -102,8 +105,9 @@ async function submit(
       ...(current ? { replaces: current.id, on_busy: on_busy ?? 'interrupt' } : on_busy && { on_busy }),
     },
     idempotency_key: idempotencyKeyOf(asked, current?.id),
-    route: `chat/${agent_id}/ui/${conversation_id}`,
+    route: `chat/${agent_id}/ui/${chat.user_id}/${external_id}`,
     external_id: asked.client_id,
+    conversation: { id: conversation_id, findOrCreate: (tx) => ensureExternal(tx, chat) },
   })
   return turn_id
 }

@@ -43,9 +43,9 @@ async function addSource(
   const added = await knowledge.add(agent, { ...source, ...(background !== undefined && { background }) }, call)
   if (background || added.status === 'added') return added
   await new FollowedJob(http, added.job_id, call).result()
-  const { knowledge_sources } = await knowledge.list(agent, call)
-  const found = knowledge_sources.find((each) => each.id === source.id)
-  return { ...added, status: 'added', knowledge_source: found ?? added.knowledge_source }
+  for await (const each of knowledge.list(agent, { limit: 100 }, call))
+    if (each.id === source.id) return { ...added, status: 'added', knowledge_source: each }
+  return { ...added, status: 'added' }
 }
 
 /** An id made of a name: lower case letters, digits and `-`. */

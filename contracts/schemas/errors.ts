@@ -12,8 +12,12 @@ const DetailsSchema = Type.Object(
     request_id: Type.String({ description: 'As in the header `x-request-id`' }),
     fields: Type.Optional(
       Type.Array(Type.Object({ path: Type.String(), expected: Type.String() }, closed), {
-        description: 'Of `bad_request`: each wrong field, and what was expected',
+        description:
+          'Of `bad_request`: each wrong field, and what was expected; the path is empty for the body as a whole',
       }),
+    ),
+    provider_request_id: Type.Optional(
+      Type.String({ description: 'Of `upstream_error`: the id that the provider gave to its answer' }),
     ),
   },
   { additionalProperties: true },
@@ -61,7 +65,11 @@ export const ERROR_EXAMPLES: Record<ErrorCode, ReturnType<typeof example>> = {
   rate_limited: example('rate_limited', 'Too many requests: try again in 12 seconds'),
   budget_exceeded: example('budget_exceeded', 'The daily budget is spent: it is renewed at midnight UTC'),
   internal_error: example('internal_error', 'Something went wrong on our side'),
-  upstream_error: example('upstream_error', 'The model cannot be reached', { provider: 'openai', status: 502 }),
+  upstream_error: example('upstream_error', 'The model cannot be reached', {
+    provider: 'openai',
+    status: 502,
+    provider_request_id: 'req_9f3c',
+  }),
   unavailable: example('unavailable', 'The database cannot be reached'),
 }
 

@@ -138,7 +138,7 @@ function expectation(schema: TSchema): string {
     case 'Array':
       return listOf(schema)
     case 'Object':
-      return keysOf(schema) === '' ? 'an object without keys' : `an object with the keys ${keysOf(schema)}`
+      return isEmpty(schema) ? 'an empty object' : `an object with the keys ${keysOf(schema)}`
     case 'Record':
       return 'an object of names and values'
   }
@@ -165,12 +165,14 @@ function keysOf({ properties }: TSchema): string {
   return Object.keys(properties).join(', ')
 }
 
-/** Empty when no keys are allowed. */
+function isEmpty({ properties }: TSchema): boolean {
+  return Object.keys(properties).length === 0
+}
+
 function allowedKeys(schema: TSchema): string {
   // The key pattern of a record has no description.
   if (schema[Kind] === 'Record') return "named with letters, digits, '_' or '-'"
-  const keys = keysOf(schema)
-  return keys === '' ? '' : `one of the keys ${keys}`
+  return isEmpty(schema) ? '' : `one of the keys ${keysOf(schema)}`
 }
 
 /** A JSON pointer as a path, with numbers for list indexes. */

@@ -21,6 +21,13 @@ export const SecretSchema = Type.String({ minLength: 1, maxLength: 8192 })
 /** ISO-8601 in UTC, as all times of replies. */
 export const TimeSchema = Type.String({ format: 'date-time', examples: ['2026-11-29T09:41:07.112Z'] })
 
+/** ISO-8601 with a time zone, in requests; `storedTime` refuses days that do not exist. */
+export const GivenTimeSchema = Type.String({
+  pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,9})?(Z|[+-]\\d\\d:\\d\\d)$',
+  description: 'an ISO-8601 time such as 2026-11-29T09:41:07Z',
+  examples: ['2026-11-29T09:41:07Z'],
+})
+
 export const CountSchema = Type.Integer({ minimum: 0 })
 
 /** Text that only people read. */

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { SCOPES } from '../scopes.ts'
 import { BudgetSchema, BudgetViewSchema } from './budgets.ts'
 import { UserIdSchema } from './chat.ts'
-import { CountSchema, oneOf, orNull, textOf, TimeSchema } from './fields.ts'
+import { CountSchema, GivenTimeSchema, oneOf, orNull, textOf, TimeSchema } from './fields.ts'
 import { idSchema } from './ids.ts'
 import { KeyRateLimitsSchema } from './rate-limits.ts'
 
@@ -18,12 +18,7 @@ export const NewKeySchema = Type.Object(
     networks: Type.Optional(
       Type.Array(Type.String(), { minItems: 1, maxItems: 32, description: 'IPv4 or IPv6 CIDR blocks' }),
     ),
-    expires_at: Type.Optional(
-      Type.String({
-        pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$',
-        description: 'an ISO-8601 time in UTC',
-      }),
-    ),
+    expires_at: Type.Optional(GivenTimeSchema),
     budget: Type.Optional(BudgetSchema),
     rate_limits: Type.Optional(KeyRateLimitsSchema),
   },

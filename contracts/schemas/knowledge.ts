@@ -7,6 +7,7 @@ import { anything } from './events.ts'
 import { CountSchema, oneOf, orNull, textOf, TimeSchema } from './fields.ts'
 import { idSchema } from './ids.ts'
 import { JobIdSchema } from './jobs.ts'
+import { pageOf } from './lists.ts'
 
 const closed = { additionalProperties: false }
 const similarity = Type.Number({ minimum: 0, maximum: 1, examples: [0.83] })
@@ -19,7 +20,7 @@ const KnowledgeSourceSchema = Type.Object(
 )
 
 export const KnowledgeSourcesSchema = Type.Object(
-  { agent_id, knowledge_sources: Type.Array(KnowledgeSourceSchema) },
+  { agent_id, ...pageOf('knowledge_sources', KnowledgeSourceSchema).properties },
   closed,
 )
 

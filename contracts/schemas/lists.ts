@@ -16,6 +16,12 @@ export function idPageFields(prefix: IdPrefix | 'mem') {
   return pageFields(Type.String({ pattern: `^${prefix}_[0-9a-f]{32}$`, examples }))
 }
 
+/** Which part of a list is read: after the `cursor`, or from its beginning. */
+export interface PageAfter {
+  limit: number
+  cursor?: string | undefined
+}
+
 /** Of the next page; null on the last one. */
 export const NextCursorSchema = Type.Union([Type.Null(), Type.String()], {
   description: 'The `cursor` of the next page; null: there is none',

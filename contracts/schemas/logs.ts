@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { AgentFilterSchema } from './agent.ts'
 import { TurnIdSchema, UserIdSchema } from './chat.ts'
+import { GivenTimeSchema } from './fields.ts'
 import { idPageFields } from './lists.ts'
 import { LogEntrySchema } from './turns.ts'
 
@@ -15,13 +16,7 @@ export const LogFilterSchema = Type.Object(
     user_id: Type.Optional(UserIdSchema),
     kind: Type.Optional(kind),
     status: Type.Optional(status),
-    since: Type.Optional(
-      Type.String({
-        format: 'date-time',
-        description: 'a time such as 2026-11-29T09:41:07Z: entries that began then or later',
-        examples: ['2026-11-29T09:41:07Z'],
-      }),
-    ),
+    since: Type.Optional(GivenTimeSchema),
   },
   closed,
 )

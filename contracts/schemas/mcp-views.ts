@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema } from './agent.ts'
 import { CountSchema, NameSchema, oneOf, orNull, textOf, TimeSchema } from './fields.ts'
+import { pageOf } from './lists.ts'
 import { ApprovalSchema, ApprovalsSchema } from './mcp-server.ts'
 
 const closed = { additionalProperties: false }
@@ -30,15 +31,12 @@ const briefFields = {
   state: oneOf(STATES),
 }
 
-export const McpServersSchema = Type.Object(
-  {
-    agent_id,
-    mcp_servers: Type.Array(
-      Type.Object({ ...briefFields, stats: Type.Object(statsFields, closed) }, { ...closed, $id: 'McpServerBrief' }),
-    ),
-  },
-  closed,
+const BriefSchema = Type.Object(
+  { ...briefFields, stats: Type.Object(statsFields, closed) },
+  { ...closed, $id: 'McpServerBrief' },
 )
+
+export const McpServersSchema = Type.Object({ agent_id, ...pageOf('mcp_servers', BriefSchema).properties }, closed)
 
 export const AddedMcpServerSchema = Type.Object(
   {

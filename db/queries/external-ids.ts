@@ -3,7 +3,7 @@ import { newId } from '../../contracts/ids.ts'
 import { parseAttachments } from './conversations.ts'
 import { isCurrent } from './superseded.ts'
 import type { Attachment } from '../columns.ts'
-import type { Db, TurnsTable } from '../schema.ts'
+import type { Db, Tx, TurnsTable } from '../schema.ts'
 
 export interface ExternalConversation {
   user_id: string
@@ -13,7 +13,7 @@ export interface ExternalConversation {
 
 /** The id of the user's conversation with the agent that has the client's name. */
 export async function findExternal(
-  db: Db,
+  db: Db | Tx,
   { user_id, agent_id, external_id }: ExternalConversation,
 ): Promise<string | undefined> {
   const row = await db
@@ -27,7 +27,7 @@ export async function findExternal(
 }
 
 /** The same; it is created when there is none yet. @param title of a new one */
-export async function ensureExternal(db: Db, conversation: ExternalConversation, title?: string): Promise<string> {
+export async function ensureExternal(db: Db | Tx, conversation: ExternalConversation, title?: string): Promise<string> {
   const found = await findExternal(db, conversation)
   if (found !== undefined) return found
   await db

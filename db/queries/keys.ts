@@ -106,28 +106,64 @@ function toRow(id: string, key: NewKey, secret: string) {
   }
 }
 
-/** Stores the operator's configured key, replacing the previously configured one. */
-export async function setConfiguredKey(db: Db, secret: string): Promise<void> {
+/**
+ * Stores the operator's configured key, with no other secret than this one. A key with all scopes that has this secret
+ * already takes its place. @returns the key that has the secret with smaller rights, in which case nothing is changed
+ */
+export function setConfiguredKey(db: Db, secret: string): Promise<{ id: string; name: string } | undefined> {
   const hash = hashKey(secret)
-  // A key with this secret exists already.
-  const other = await db.selectFrom('api_keys').select('id').where('hash', '=', hash).executeTakeFirst()
-  if (other && other.id !== CONFIGURED_KEY) return
-  const row = {
-    id: CONFIGURED_KEY,
-    name: 'MUXI_API_KEY',
-    hash,
-    scopes: JSON.stringify(['admin']),
-    user_id: null,
-    alias_of: null,
-    networks: null,
-    created_at: new Date().toISOString(),
-    expires_at: null,
-  }
-  await db
-    .insertInto('api_keys')
-    .values(row)
-    .onConflict((oc) => oc.column('id').doUpdateSet({ hash }))
-    .execute()
+  return db.transaction().execute(async (tx) => {
+    await sweepAliases(tx)
+    const other = await tx
+      .selectFrom('api_keys')
+      .selectAll()
+      .where('hash', '=', hash)
+      .where('id', '!=', CONFIGURED_KEY)
+      .executeTakeFirst()
+    if (other && other.alias_of !== CONFIGURED_KEY) {
+      const { id, alias_of, name } = other
+      if (!isUnrestricted(other)) return { id: alias_of ?? id, name }
+      if (alias_of === null) return void (await removeConfiguredKey(tx))
+    }
+    // The secret before a rotation: it is one of the configured key again.
+    const aliases = tx.deleteFrom('api_keys').where('alias_of', 'is not', null)
+    await aliases.where((eb) => eb.or([eb('hash', '=', hash), eb('alias_of', '=', CONFIGURED_KEY)])).execute()
+    const row = toRow(CONFIGURED_KEY, { name: 'MUXI_API_KEY', scopes: ['admin'] }, secret)
+    await tx
+      .insertInto('api_keys')
+      .values(row)
+      .onConflict((oc) => oc.column('id').doUpdateSet({ hash }))
+      .execute()
+    return undefined
+  })
+}
+
+/** Whether the key may do all that the configured one may. The end of an alias is that of a rotation. */
+function isUnrestricted({ id, scopes, user_id, networks, rate_limits, alias_of, expires_at }: ApiKeysTable): boolean {
+  const endless = alias_of !== null || expires_at === null
+  return parseColumn(keyScopes, scopes, id).includes('admin') && endless && !(user_id ?? networks ?? rate_limits)
+}
+
+/** Removes the configured key, whose secret is not configured any more. @returns whether there was one */
+export function forgetConfiguredKey(db: Db): Promise<boolean> {
+  return db.transaction().execute(async (tx) => {
+    await sweepAliases(tx)
+    return removeConfiguredKey(tx)
+  })
+}
+
+async function removeConfiguredKey(tx: Tx): Promise<boolean> {
+  const removed = await tx.deleteFrom('api_keys').where('id', '=', CONFIGURED_KEY).executeTakeFirst()
+  await tx.deleteFrom('api_keys').where('alias_of', '=', CONFIGURED_KEY).execute()
+  if (removed.numDeletedRows === 0n) return false
+  await forgetSpending(tx, 'key', [CONFIGURED_KEY])
+  return true
+}
+
+/** Removes previous secrets whose grace period has ended. */
+async function sweepAliases(tx: Tx): Promise<void> {
+  const aliases = tx.deleteFrom('api_keys').where('alias_of', 'is not', null)
+  await aliases.where('expires_at', '<=', new Date().toISOString()).execute()
 }
 
 /** The key behind a secret, unless it is unknown or has expired. */
@@ -186,7 +222,7 @@ export async function listKeys(db: Db, limit: number, cursor: string | undefined
   return (await query.execute()).map(toView)
 }
 
-/** Gives the key a new secret; the old one stays valid for the grace period. */
+/** Gives the key a new secret; those before stay valid for the grace period, at most. */
 export async function rotateKey(db: Db, id: string, graceSeconds: number): Promise<{ key: KeyView; secret: string }> {
   const secret = newSecret()
   const row = await db.transaction().execute(async (tx) => {
@@ -204,12 +240,18 @@ export async function rotateKey(db: Db, id: string, graceSeconds: number): Promi
       .where('id', '=', id)
       .execute()
     const end = new Date(Date.now() + graceSeconds * 1_000).toISOString()
+    if (graceSeconds === 0) {
+      await tx.deleteFrom('api_keys').where('alias_of', '=', id).execute()
+      return row
+    }
+    // Earlier secrets end with this one, at the latest.
+    const earlier = tx.updateTable('api_keys').set({ expires_at: end }).where('alias_of', '=', id)
+    await earlier.where('expires_at', '>', end).execute()
     const expires_at = row.expires_at !== null && row.expires_at < end ? row.expires_at : end
-    if (graceSeconds > 0)
-      await tx
-        .insertInto('api_keys')
-        .values({ ...row, id: newId('key'), alias_of: id, expires_at })
-        .execute()
+    await tx
+      .insertInto('api_keys')
+      .values({ ...row, id: newId('key'), alias_of: id, expires_at })
+      .execute()
     return row
   })
   return { key: toView(row), secret }

@@ -1,6 +1,7 @@
 // Knowledge of agents: their sources.
 import type { Insertable } from 'kysely'
 import { MuxiError } from '../../contracts/failures.ts'
+import type { PageAfter } from '../../contracts/schemas/lists.ts'
 import { unreadFiles, type UnreadFile } from '../columns.ts'
 import { jobError } from '../job-columns.ts'
 import { parseColumn } from '../json-column.ts'
@@ -16,14 +17,12 @@ export interface SourceView extends Pick<KnowledgeSourcesTable, 'id' | 'descript
 /** Longest list of unread files that is stored or shown. */
 const MAX_UNREAD = 100
 
-/** The sources of an agent with the number of searchable documents of each. */
-export async function listSources(db: Db, agentId: string): Promise<SourceView[]> {
-  const sources = await db
-    .selectFrom('knowledge_sources')
-    .selectAll()
-    .where('agent_id', '=', agentId)
-    .orderBy('id')
-    .execute()
+/** The sources of an agent by id with the number of searchable documents of each; all of them without a page. */
+export async function listSources(db: Db, agentId: string, page?: PageAfter): Promise<SourceView[]> {
+  let query = db.selectFrom('knowledge_sources').selectAll().where('agent_id', '=', agentId).orderBy('id')
+  if (page) query = query.limit(page.limit)
+  if (page?.cursor !== undefined) query = query.where('id', '>', page.cursor)
+  const sources = await query.execute()
   const counts = await db
     .selectFrom('jobs')
     .select((eb) => ['knowledge_id', eb.fn.count('document_id').distinct().as('n')])

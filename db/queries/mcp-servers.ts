@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import type { McpServerRef } from '../../contracts/mcp.ts'
 import { canonicalJson } from '../../contracts/json.ts'
+import type { PageAfter } from '../../contracts/schemas/lists.ts'
 import type { McpServer } from '../../contracts/schemas/mcp-server.ts'
 import { serverConfig } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
@@ -134,8 +135,12 @@ export function findServer(db: Db | Tx, { agent_id, name }: McpServerRef): Promi
     .executeTakeFirst()
 }
 
-export function listServers(db: Db | Tx, agentId: string): Promise<ServerRow[]> {
-  return db.selectFrom('mcp_servers').selectAll().where('agent_id', '=', agentId).orderBy('name').execute()
+/** The servers of an agent by name; all of them without a page. */
+export function listServers(db: Db | Tx, agentId: string, page?: PageAfter): Promise<ServerRow[]> {
+  let query = db.selectFrom('mcp_servers').selectAll().where('agent_id', '=', agentId).orderBy('name')
+  if (page) query = query.limit(page.limit)
+  if (page?.cursor !== undefined) query = query.where('name', '>', page.cursor)
+  return query.execute()
 }
 
 /** Every server that the descriptions of agents of a source name. */

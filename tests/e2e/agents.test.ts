@@ -196,11 +196,15 @@ describe('files', () => {
     expect(yaml.text).not.toContain('sk-')
     await remove('copy')
     // A variable is sent to no address that was given over the API, and only allowed ones are known.
-    const refused = await call('/agents/import', { body: { config: exported } })
-    expect([refused.status, refused.body.error.details.fields[0].path]).toEqual([422, 'model.api_key'])
     const config = structuredClone(exported)
-    config.model.api_key = 'sk-own'
+    const refusal = async () => {
+      const { status, body } = await call('/agents/import', { body: { config } })
+      return [status, body.error.details.fields[0].path]
+    }
+    expect(await refusal()).toEqual([422, 'mcp_servers.0.credentials.TOKEN'])
     config.mcp_servers[0].credentials.TOKEN = '${CLERK_CRM_TOKEN}'
+    expect(await refusal()).toEqual([422, 'model.api_key'])
+    config.model.api_key = 'sk-own'
     const imported = await call('/agents/import', { body: { config } })
     expect(imported.status, imported.text).toBe(201)
     expect(imported.body).toEqual({

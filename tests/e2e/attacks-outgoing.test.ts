@@ -219,7 +219,7 @@ describe('where private addresses are allowed', () => {
         [
           {
             path: 'model.api_key',
-            expected: "a key itself, not the name of a variable, because 'model.base_url' is given",
+            expected: "a key itself, without the name of a variable, because 'model.base_url' is given",
           },
         ],
       ])
@@ -236,7 +236,15 @@ describe('where private addresses are allowed', () => {
     const { stream, final, turnId, log } = await ask(muxi, agent)
     expect(final.data).toMatchObject({
       code: 'upstream_error',
-      details: { provider: 'openai', status: 403, request_id: 'req-upstream' },
+      details: { provider: 'openai', status: 403, provider_request_id: 'req-upstream' },
+    })
+    expect(final.data.details).not.toHaveProperty('request_id')
+    expect(log.entries[0].error).toMatchObject({ provider_request_id: 'req-upstream' })
+    const waiting = await stage.call(muxi.url, `/api/v1/agents/${agent}/chat`, { body: { content: 'Hello' } })
+    expect(waiting.body.error.details).toMatchObject({
+      status: 403,
+      provider_request_id: 'req-upstream',
+      request_id: waiting.headers.get('x-request-id'),
     })
     const shown = JSON.stringify([stream.events, await stage.turn(muxi.url, turnId)])
     expect(shown).not.toContain('planted body')

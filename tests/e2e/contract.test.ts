@@ -67,8 +67,16 @@ it(keeps('log.all', 'newest first, by agent, user, kind, status and time, and a 
   const bound = await call('/keys', { name: 'bound', scopes: ['chat'], user_id: 'carl' })
   const seen = await stage.call(muxi.url, '/api/v1/logs', { key: bound.body.key })
   expect(new Set(seen.body.entries.map((entry: { turn_id: string }) => entry.turn_id))).toEqual(new Set([turns[1]]))
-  for (const query of ['since=yesterday', 'kind=x', 'status=done', 'limit=101'])
+  const times = ['yesterday', '2026-11-29', '2026-13-45T99:99:99Z', '2026-02-30T00:00:00Z', '2026-02-01T24:00:00Z']
+  for (const query of [...times.map((time) => `since=${time}`), 'kind=x', 'status=done', 'limit=101'])
     expect((await call(`/logs?${query}`)).status, query).toBe(400)
+  for (const time of times) {
+    const refused = await call(`/audit?since=${time}`)
+    expect([refused.status, refused.body.error?.details.fields[0].path], time).toEqual([400, 'since'])
+  }
+  for (const time of [before, '2026-02-28T23:59:59.5-12:00'])
+    for (const path of ['/logs', '/audit'])
+      expect((await call(`${path}?since=${encodeURIComponent(time)}`)).status, time).toBe(200)
 })
 
 it('every response has a request id: pages, streams, downloads, empty ones and refusals', async () => {

@@ -135,6 +135,11 @@ describe('refusals', () => {
     const missing = await add(faulty('x', 'none', { credentials: [credential] }))
     expect([missing.status, missing.body.error.details.fields]).toEqual([
       422,
+      [{ path: 'credentials.0.env_fallback', expected: 'a variable of MUXI_API_ENV' }],
+    ])
+    const lone = await add(faulty('x', 'none', { credentials: [{ ...credential, env_fallback: undefined }] }))
+    expect([lone.status, lone.body.error.details.fields]).toEqual([
+      422,
       [{ path: 'credentials.0.value', expected: expect.stringContaining("'token' is required") }],
     ])
   })

@@ -1,4 +1,5 @@
 // What is refused, on every route and frame: wrong input, wrong keys, other people's ids.
+import { gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { openStage, type Answer, type CallOptions, type Muxi, type Stage } from '../support/stage.ts'
 import { WsClient } from '../support/ws-client.ts'
@@ -442,9 +443,11 @@ describe('input', () => {
     }
   })
 
-  it(keeps('refuse.types', 'an unknown key in a body is named, on every route that takes one'), async () => {
+  it(keeps('refuse.types', 'an unknown key in a body is named, also where no body is taken'), async () => {
+    const readsItself = /\/(files|files\/uploads(\/.*)?|transcriptions)$/
     await each(
-      ({ body, path, open }) => body !== undefined && open !== true && path.startsWith('/api/'),
+      ({ method, path, open }) =>
+        method !== 'GET' && open !== true && path.startsWith('/api/') && !readsItself.test(path),
       async ({ method, path, body }) => {
         const answer = await call(path, { method, body: { ...(body as object), surplus: 1 } })
         expectError(answer, 400, 'bad_request')
@@ -455,13 +458,25 @@ describe('input', () => {
 
   it(keeps('refuse.types', 'an unknown key in a query is named'), async () => {
     await each(
-      ({ method, path }) => method === 'GET' && /(agents|turns|conversations|keys|messages)$/.test(path),
-      async ({ path }) => {
-        const answer = await call(`${path}?surplus=1`)
+      ({ path }) => path.startsWith('/api/'),
+      async ({ method, path, body }) => {
+        const answer = await call(`${path}${path.includes('?') ? '&' : '?'}surplus=1`, { method, body })
         expectError(answer, 400, 'bad_request')
         expect(answer.body.error.details.fields.map((field: { path: string }) => field.path)).toEqual(['surplus'])
       },
     )
+  })
+
+  it(keeps('refuse.types', 'an empty object stands for no body where none is taken'), async () => {
+    expect((await call('/api/v1/ws/tickets', { method: 'POST', body: {} })).status).toBe(201)
+    for (const body of ['[]', '7']) {
+      const answer = await call('/api/v1/ws/tickets', { method: 'POST', body })
+      expectError(answer, 400, 'bad_request')
+      expect(answer.body.error).toMatchObject({
+        message: "Cannot read the request's body: it must be an empty object",
+        details: { fields: [{ path: '', expected: 'an empty object' }] },
+      })
+    }
   })
 
   it(keeps('refuse.types', 'wrong types are named by their path, all at once'), async () => {
@@ -491,6 +506,7 @@ describe('input', () => {
       ],
       ['/api/v1/conversations', { agent_id: 'Not An Id' }, ['agent_id']],
       ['/api/v1/keys', { name: 'x', scopes: ['everything'] }, ['scopes.0']],
+      ['/api/v1/keys', { name: 'x', scopes: ['chat'], networks: ['::1/128', '10.0.0.0/33'] }, ['networks.1']],
     ]
     for (const [path, body, paths] of wrong) {
       const answer = await call(path, { body })
@@ -506,8 +522,13 @@ describe('input', () => {
     await each(
       ({ body, path }) => body !== undefined && !path.endsWith('/rotate'),
       async ({ method, path }) => {
-        for (const body of ['[]', '"text"', 'null', '7', ''])
-          expectError(await call(path, { method, body }), 400, 'bad_request')
+        for (const body of ['[]', '"text"', 'null', '7', '']) {
+          const answer = await call(path, { method, body })
+          expectError(answer, 400, 'bad_request')
+          if (body === '' || path.startsWith('/v1/')) continue
+          expect(answer.body.error.message).toMatch(/: it must be /)
+          expect(answer.body.error.details.fields).toMatchObject([{ path: '' }])
+        }
       },
     )
   })
@@ -518,6 +539,8 @@ describe('input', () => {
       '/api/v1/turns',
       '/api/v1/conversations',
       '/api/v1/keys',
+      '/api/v1/agents/offline/knowledge',
+      '/api/v1/agents/offline/mcp_servers',
       `/api/v1/conversations/${ids.conversation}/messages`,
     ]) {
       for (const limit of ['0', '101', '-1', '1.5', 'ten', ''])
@@ -568,11 +591,13 @@ describe('input', () => {
       'usage',
       `conversations/${ids.conversation}/messages`,
       'agents/offline/memory',
+      'agents/offline/knowledge',
+      'agents/offline/mcp_servers',
     ].map((path) => `/api/v1/${path}?`)
     for (const group of ['user', 'agent', 'key']) lists.push(`/api/v1/usage?group_by=${group}&`)
     const document = (await call('/openapi.json')).body as { paths: Record<string, Record<string, object>> }
     const paged = Object.values(document.paths).filter(({ get }) => JSON.stringify(get)?.includes('"name":"cursor"'))
-    expect(paged).toHaveLength(12)
+    expect(paged).toHaveLength(14)
     for (const page of [...lists.map((list) => `${list}cursor=Z/Z`), '/api/v1/files?cursor=file_zzz']) {
       const answer = await call(page)
       expectError(answer, 400, 'bad_request')
@@ -599,6 +624,17 @@ describe('input', () => {
       expectError(answer, 404, 'not_found')
       expect(answer.body.error.message).toContain('/api/v1')
     }
+  })
+
+  it(keeps('refuse.bodies', 'a refused message leaves no conversation'), async () => {
+    const foreign = { content: 'x', replaces: `msg_${'0'.repeat(32)}`, user_id: 'nobody' }
+    expectError(await call('/api/v1/agents/offline/chat', { body: foreign }), 404, 'not_found')
+    expectError(await call('/api/v1/chat', { body: foreign }), 404, 'not_found')
+    const url = 'data:text/plain;base64,%%%'
+    const parts = [{ type: 'file', mediaType: 'text/plain', url }]
+    const chat = { ...UI_CHAT, user_id: 'nobody', messages: [{ id: 'm1', role: 'user', parts }] }
+    expectError(await call('/api/v1/agents/offline/chat/ui', { body: chat }), 400, 'bad_request')
+    expect((await call('/api/v1/conversations?user_id=nobody')).body.conversations).toEqual([])
   })
 
   it(keeps('refuse.bodies', 'over the limit: 413, and the connection lives'), async () => {
@@ -652,6 +688,45 @@ describe('input', () => {
     )
   })
 
+  it(keeps('refuse.bodies', 'a compressed body is refused by its encoding'), async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+    const answer = await call('/api/v1/agents/offline/chat', { body: gzipSync('{"content":"x"}'), headers })
+    expectError(answer, 415, 'unsupported_media_type')
+    expect(answer.body.error.message).toContain("'Content-Encoding'")
+    const identity = { ...headers, 'content-encoding': 'identity' }
+    const taken = await call('/api/v1/keys', { body: '{"name":"x","scopes":["chat"]}', headers: identity })
+    expect(taken.status).toBe(201)
+  })
+
+  it(keeps('refuse.bodies', 'texts that are no Unicode or have NUL: by path, and replaced in messages'), async () => {
+    for (const [path, method, body, field] of [
+      ['/api/v1/keys', 'POST', '{"name":"x\\ud800y","scopes":["chat"]}', 'name'],
+      ['/api/v1/keys', 'POST', '{"name":"x\\u0000y","scopes":["chat"]}', 'name'],
+      ['/api/v1/conversations', 'POST', '{"title":"\\uDC00"}', 'title'],
+      ['/api/v1/agents/offline/chat', 'POST', '{"content":"x","user_id":"a\\udfffb"}', 'user_id'],
+      ['/api/v1/users/bert/context_memory', 'POST', '{"knowledge":{"a":[{"b\\ud83d":1}]}}', 'knowledge.a.0.b\ufffd'],
+    ] as const) {
+      const answer = await call(path, { method, body })
+      expectError(answer, 400, 'bad_request')
+      expect(answer.body.error.details.fields).toMatchObject([{ path: field }])
+    }
+    const { body } = await call('/api/v1/agents/offline/chat', {
+      body: '{"content":"a\\ud800b\\u0000c\\ud83d\\ude00"}',
+    })
+    expect(body.user_message.content).toBe('a\ufffdb\ufffdc\u{1f600}')
+    const { body: list } = await call(`/api/v1/conversations/${body.conversation_id}/messages`)
+    expect(list.messages.map(({ content }: { content: string }) => content)).toContain(body.user_message.content)
+    const socket = await WsClient.open(`${muxi.url}/api/v1/ws`, { authorization: `Bearer ${stage.key}` })
+    socket.socket.send('{"type":"chat","id":"1","data":{"content":"x","user_id":"\\ud800"}}')
+    await expect
+      .poll(() => socket.frames.at(-1))
+      .toMatchObject({
+        type: 'error',
+        data: { code: 'bad_request', details: { fields: [{ path: 'user_id' }] } },
+      })
+    socket.close()
+  })
+
   it(keeps('refuse.bodies', 'attachments: too many, no image, an unknown file'), async () => {
     const path = '/api/v1/agents/offline/chat'
     const image = {
@@ -693,7 +768,16 @@ describe('input', () => {
 
   it(keeps('refuse.origins', 'a web page elsewhere, and a name that is not ours'), async () => {
     expectError(await call('/api/v1/turns', { headers: { origin: 'https://evil.example' } }), 403, 'forbidden')
-    expect((await call('/api/v1/turns', { headers: { origin: 'http://localhost:3000' } })).status).toBe(200)
+    const origin = 'http://localhost:3000'
+    for (const [path, vary] of [
+      ['/api/v1/turns', 'origin'],
+      ['/openapi.json', 'accept-encoding, origin'],
+      ['/api/v1/agents/offline/export', 'accept, origin'],
+    ] as const) {
+      const answer = await call(path, { headers: { origin } })
+      expect([path, answer.status, answer.headers.get('vary')]).toEqual([path, 200, vary])
+    }
+    expect((await call('/api/v1/turns', { method: 'OPTIONS', headers: { origin } })).headers.get('vary')).toBe('origin')
     await expect(
       WsClient.open(`${muxi.url}/api/v1/ws`, { authorization: `Bearer ${stage.key}`, origin: 'https://evil.example' }),
     ).rejects.toThrow('403')

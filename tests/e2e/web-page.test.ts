@@ -386,6 +386,36 @@ describe.skipIf(!found)('the web page', () => {
   })
 })
 
+it.skipIf(!found)('the web page reaches its own server and no other', async () => {
+  const stage = await openStage()
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
+  try {
+    const { url } = await stage.start('api')
+    const page = await browser.newPage()
+    await page.goto(url)
+    const blocked: string[] = []
+    await page.exposeFunction('tellBlocked', (uri: string) => void blocked.push(uri))
+    await page.evaluate(async (elsewhere) => {
+      document.addEventListener('securitypolicyviolation', ({ blockedURI }) =>
+        Reflect.get(window, 'tellBlocked')(blockedURI),
+      )
+      const open = (address: string) =>
+        new Promise<void>((resolve) => {
+          const socket = new WebSocket(address)
+          socket.onopen = socket.onerror = socket.onclose = () => resolve()
+        })
+      await open('/api/v1/ws')
+      await fetch('/healthz')
+      await open(elsewhere.replace('http', 'ws'))
+      await fetch(elsewhere).catch(() => undefined)
+    }, 'http://localhost:9/')
+    await expect.poll(() => blocked).toEqual(['ws://localhost:9/', 'http://localhost:9/'])
+  } finally {
+    await browser.close()
+    await stage.close()
+  }
+})
+
 it.skipIf(!found)('the web page asks for no key when authentication is off', async () => {
   const stage = await openStage({ env: { MUXI_API_KEY: 'false' } })
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })

@@ -67,6 +67,17 @@ for (const dialect of dialects) {
       expect(await viewAgent(context, agent)).toMatchObject({ agent_tools: ['clerk'], handoffs: ['clerk'] })
     })
 
+    it('takes a name in place of an id or equal to it, and refuses another one', async () => {
+      const context = contextOf(await open())
+      const { id, mcp_servers: _servers, knowledge: _knowledge, ...clerk } = AGENT
+      await expect(addAgent(context, ANYBODY, { ...clerk, id, name: 'desk' })).rejects.toMatchObject({
+        code: 'bad_request',
+        details: { fields: [{ path: 'name' }] },
+      })
+      expect((await addAgent(context, ANYBODY, { ...clerk, id, name: id })).agent.id).toBe(id)
+      expect((await addAgent(context, ANYBODY, { ...clerk, name: 'desk' })).agent.id).toBe('desk')
+    })
+
     it('leaves nothing of an agent whose second source of knowledge fails, and the same request succeeds afterwards', async () => {
       const storage = await open()
       const context = contextOf(storage)

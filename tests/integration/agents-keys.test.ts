@@ -1,5 +1,7 @@
 // Agents and keys in rows, on both databases; two storages on one database stand for two processes.
+import pino from 'pino'
 import { describe, expect, it } from 'vitest'
+import { ensureKey } from '../../composition/ensure-key.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import {
   createAgent,
@@ -26,6 +28,8 @@ import {
 import { DamagedColumn } from '../../db/json-column.ts'
 import type { Db } from '../../db/schema.ts'
 import { dialects } from '../support/dialects.ts'
+
+const silent = pino({ level: 'silent' })
 
 const times = (n: number) => Array.from({ length: n }, (_, index) => index)
 
@@ -144,6 +148,76 @@ for (const dialect of dialects) {
       for (const each of [...secrets, ...late]) expect(await findPrincipal(b.db, each)).toBeUndefined()
     })
 
+    it('ends every earlier secret of a key with the grace of its last rotation', async () => {
+      const [a, b] = await open()
+      const { key, secret } = await createKey(a.db, { name: 'k', scopes: ['chat'] })
+      const second = await rotateKey(a.db, key.id, 3_600)
+      await rotateKey(b.db, key.id, 60)
+      const ends = await a.db.selectFrom('api_keys').select('expires_at').where('alias_of', '=', key.id).execute()
+      expect(ends).toHaveLength(2)
+      for (const { expires_at } of ends) expect(Date.parse(expires_at!)).toBeLessThanOrEqual(Date.now() + 60_000)
+      await rotateKey(a.db, key.id, 0)
+      for (const each of [secret, second.secret]) expect(await findPrincipal(b.db, each)).toBeUndefined()
+      expect(await countKeys(a.db)).toBe(1)
+    })
+
+    it('gives the configured secret all scopes at each start, also after rotations of its key', async () => {
+      const [a, b] = await open()
+      const start = (key: boolean | string) => ensureKey(a.db, key, silent)
+      const owner = async (secret: string) => (await findPrincipal(b.db, secret))?.key_id
+      await start('of the settings')
+      const { secret } = await rotateKey(a.db, 'key_configured', 60)
+      await start('of the settings')
+      expect(await owner('of the settings')).toBe('key_configured')
+      expect(await owner(secret)).toBeUndefined()
+      await rotateKey(a.db, 'key_configured', 60)
+      await a.db.updateTable('api_keys').set({ expires_at: '2026-01-01' }).where('alias_of', 'is not', null).execute()
+      await start('of the settings')
+      expect(await owner('of the settings')).toBe('key_configured')
+      expect(await countKeys(a.db)).toBe(1)
+    })
+
+    it('ends a configured secret that is taken out of the settings, with those before its rotations', async () => {
+      const [a, b] = await open()
+      const start = (key: boolean | string) => ensureKey(a.db, key, silent)
+      for (const next of ['another one', false, true] as const) {
+        await start('of the settings')
+        const { secret } = await rotateKey(a.db, 'key_configured', 60)
+        const made = await start(next)
+        for (const each of ['of the settings', secret]) expect(await findPrincipal(b.db, each)).toBeUndefined()
+        expect(made === undefined).toBe(next !== true)
+      }
+      expect((await listKeys(a.db, 10, undefined)).map(({ id }) => id)).toEqual(['key_first'])
+    })
+
+    it('refuses a configured secret that belongs to a key with smaller rights, and lets a key with all scopes keep it', async () => {
+      const [a, b] = await open()
+      const start = (key: boolean | string) => ensureKey(a.db, key, silent)
+      const smaller = [{ scopes: ['chat'] }, { user_id: 'anna' }, { networks: ['10.0.0.0/8'] }] as const
+      for (const rights of smaller) {
+        const { key, secret } = await createKey(a.db, { name: 'shop', scopes: ['admin'], ...rights })
+        await expect(start(secret)).rejects.toThrow(`got that of the key '${key.id}' ('shop')`)
+        await rotateKey(a.db, key.id, 60)
+        await expect(start(secret)).rejects.toThrow(`got that of the key '${key.id}'`)
+        await rotateKey(a.db, key.id, 0)
+      }
+      await start('of the settings')
+      const { key, secret } = await createKey(a.db, { name: 'root', scopes: ['admin'] })
+      await start(secret)
+      expect(await findPrincipal(b.db, secret)).toMatchObject({ key_id: key.id })
+      expect(await findPrincipal(b.db, 'of the settings')).toBeUndefined()
+      await rotateKey(a.db, key.id, 60)
+      await start(secret)
+      expect(await findPrincipal(b.db, secret)).toMatchObject({ key_id: 'key_configured' })
+    })
+
+    it('stores the configured key in several processes that start concurrently', async () => {
+      const [a, b] = await open()
+      await Promise.all(times(6).map((n) => ensureKey((n % 2 ? a : b).db, 'of the settings', silent)))
+      expect((await findPrincipal(b.db, 'of the settings'))?.key_id).toBe('key_configured')
+      expect(await countKeys(a.db)).toBe(1)
+    })
+
     it('accepts a ticket once', async () => {
       const [a, b] = await open()
       const { key, secret } = await createKey(a.db, { name: 'k', scopes: ['chat'] })
@@ -159,11 +233,12 @@ for (const dialect of dialects) {
       const hashes = [await hashOf(a.db, secret), await hashOf(a.db, graced.secret)]
       const valid = async () => [...(await findValidHashes(b.db, [...hashes, 'unknown']))].toSorted()
       expect(await valid()).toEqual(hashes.toSorted())
-      const [older, newer] = [await createTicket(a.db, hashes[0]!), await createTicket(a.db, hashes[1]!)]
+      const [first, older, newer] = await Promise.all([0, 0, 1].map((n) => createTicket(a.db, hashes[n]!)))
+      expect((await redeemTicket(a.db, first!.ticket))?.key_id).toBe(key.id)
       await rotateKey(b.db, key.id, 0)
-      expect(await valid()).toEqual([hashes[0]])
-      expect((await redeemTicket(a.db, older.ticket))?.key_id).toBe(key.id)
-      expect(await redeemTicket(a.db, newer.ticket)).toBeUndefined()
+      expect(await valid()).toEqual([])
+      expect(await redeemTicket(a.db, older!.ticket)).toBeUndefined()
+      expect(await redeemTicket(a.db, newer!.ticket)).toBeUndefined()
       const expired = { name: 'e', scopes: ['chat'] as const, expires_at: new Date(Date.now() + 50).toISOString() }
       const { secret: short } = await createKey(a.db, expired)
       hashes.splice(0, 2, await hashOf(a.db, short))

@@ -95,6 +95,7 @@ for (const dialect of dialects) {
         [{ id: 'another' }, 'id', 'bad_request'],
         [{ model: elsewhere }, 'model.api_key', 'unprocessable'],
         [{ model: { ...elsewhere, api_key: '${ALLOWED}' } }, 'model.api_key', 'unprocessable'],
+        [{ model: { ...elsewhere, api_key: 'x${ALLOWED}' } }, 'model.api_key', 'unprocessable'],
         [{ agent_tools: [id] }, 'agent_tools.0', 'unprocessable'],
         [{ memory: { long_term: 'sqlite:///x' } }, 'memory.long_term', 'bad_request'],
         [{ mcp_servers: [{ name: 'builtin', url: 'https://x.example.org' }] }, 'mcp_servers.0.name', 'unprocessable'],
@@ -105,6 +106,47 @@ for (const dialect of dialects) {
       expect(await read()).toMatchObject({ version: 1 })
       await patch({ model: null })
       await expect(patch({ model: { temperature: 1 } })).rejects.toMatchObject({ code: 'unprocessable' })
+      expect(await read()).toMatchObject({ version: 2 })
+    })
+
+    it('replaces the variables in secrets that the operator allows, once, and refuses any other', async () => {
+      const apiEnv = { ALLOWED: 'sk-${HOME}-$${', UNSET: undefined }
+      const { patch, secrets, read, storage, db } = await open({ apiEnv })
+      const url = 'https://crm.example.org/mcp'
+      const listed = { id: 'key', param_name: 'KEY' }
+      await patch({
+        model: { api_key: 'a $${ALLOWED} b ${ALLOWED}' },
+        mcp_servers: [
+          { name: 'crm', url, credentials: { Authorization: 'Bearer ${ALLOWED}' } },
+          { name: 'list', url, credentials: [{ ...listed, env_fallback: 'ALLOWED' }] },
+          { name: 'given', url, credentials: [{ ...listed, env_fallback: 'HOME', value: 'x${ALLOWED}' }] },
+          { name: 'optional', url, credentials: [{ ...listed, env_fallback: 'UNSET' }] },
+        ],
+      })
+      expect(await secrets()).toMatchObject({ 'model.api_key': 'a ${ALLOWED} b sk-${HOME}-$${' })
+      const stored: Record<string, unknown> = {}
+      for (const row of await listServers(db, id)) stored[row.name] = await getServerSecrets(db, storage.box, row)
+      expect(stored).toEqual({
+        crm: { 'credentials.Authorization': 'Bearer sk-${HOME}-$${' },
+        list: { 'credentials.0.value': 'sk-${HOME}-$${' },
+        given: { 'credentials.0.value': 'xsk-${HOME}-$${' },
+        optional: {},
+      })
+      for (const [change, path] of [
+        [{ model: { api_key: 'a${HOME}' } }, 'model.api_key'],
+        [{ model: { api_key: 'a${HOME' } }, 'model.api_key'],
+        [{ mcp_servers: [{ name: 'a', url, credentials: { K: 'a ${HOME}' } }] }, 'mcp_servers.0.credentials.K'],
+        [{ mcp_servers: [{ name: 'a', url, credentials: { K: 'a ${UNSET}' } }] }, 'mcp_servers.0.credentials.K'],
+        [
+          { mcp_servers: [{ name: 'a', url, credentials: [{ ...listed, env_fallback: 'HOME' }] }] },
+          'mcp_servers.0.credentials.0.env_fallback',
+        ],
+        [{ mcp_servers: [{ name: 'a', url, credentials: { K: 'a\r\nX: b' } }] }, 'mcp_servers.0.credentials.K'],
+      ] as [AgentPatch, string][])
+        await expect(patch(change), JSON.stringify(change)).rejects.toMatchObject({
+          code: 'unprocessable',
+          details: { fields: [{ path }] },
+        })
       expect(await read()).toMatchObject({ version: 2 })
     })
 

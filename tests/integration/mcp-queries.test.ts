@@ -9,7 +9,7 @@ import {
   renewWorker,
   takeServer,
 } from '../../db/queries/mcp-owners.ts'
-import { deleteServer, findServer, listUnheldServers, putServer } from '../../db/queries/mcp-servers.ts'
+import { deleteServer, findServer, listServers, listUnheldServers, putServer } from '../../db/queries/mcp-servers.ts'
 import { listToolsOfAgent, putTools } from '../../db/queries/mcp-tools.ts'
 import type { Storage } from '../../db/storage.ts'
 import { offeredTools } from '../../mcp/tools.ts'
@@ -38,6 +38,19 @@ for (const dialect of dialects) {
       expect(await put(storage, { ...SERVER, args: ['y'] }, {})).toBe(true)
       expect((await findServer(storage.db, REF))?.revision).toBe(3)
       expect((await take(storage, 'w'))?.secrets).toEqual({})
+    })
+
+    it('are listed page by page', async () => {
+      const storage = await (await dialect.fresh()).open()
+      for (const name of ['c', 'A', 'b', 'B_2', 'b-1']) await put(storage, { ...SERVER, name })
+      const all = (await listServers(storage.db, 'a')).map(({ name }) => name)
+      const read: string[] = []
+      for (let cursor: string | undefined; read.length < 5; cursor = read.at(-1)) {
+        const rows = await listServers(storage.db, 'a', { limit: 2, cursor })
+        expect(rows).not.toEqual([])
+        read.push(...rows.map(({ name }) => name))
+      }
+      expect(read).toEqual(all)
     })
 
     it('the credentials are encrypted, and deleted with the server', async () => {

@@ -20,7 +20,7 @@ interface Sent {
   replaces?: string
   on_busy?: 'queue' | 'reject' | 'interrupt'
   key?: string
-  conversation_id?: string
+  conversation_id?: string | undefined
 }
 
 async function open(dialect: TestDialect) {
@@ -52,7 +52,8 @@ async function open(dialect: TestDialect) {
     },
   }
   const send = async (content: string, { key: idempotency_key, ...more }: Sent = {}) => {
-    const request = { content, conversation_id: conversation, ...more }
+    const { conversation_id = 'conversation_id' in more ? undefined : conversation, ...others } = more
+    const request = { content, ...(conversation_id && { conversation_id }), ...others }
     const accepted = await acceptMessage(context, principal, {
       agent_id: 'agent',
       request,
@@ -97,6 +98,20 @@ for (const dialect of dialects) {
       await send('begun again', { replaces: first.asked, on_busy: 'interrupt' })
       expect(await page()).toEqual(['begun again'])
       expect((await findConversation(db, conversation))?.title).toBe('begun again')
+    })
+
+    it('begins no conversation with a message that is refused', async () => {
+      const { db, say, send } = await open(dialect)
+      const sent = await say('hello')
+      const count = async () => (await db.selectFrom('conversations').select('id').execute()).length
+      expect(await count()).toBe(1)
+      const refused = send('again', { replaces: sent.asked, conversation_id: undefined })
+      await expect(refused).rejects.toMatchObject({ code: 'not_found' })
+      expect(await count()).toBe(1)
+      const many = Array.from({ length: 6 }, (_, n) => send(`${n}`, { conversation_id: undefined }))
+      const begun = (await Promise.all(many)).map(({ conversation_id }) => conversation_id)
+      expect(new Set(begun).size).toBe(1)
+      expect(await count()).toBe(2)
     })
 
     it('refuses unknown messages, those of other conversations, replies, and what was replaced already', async () => {

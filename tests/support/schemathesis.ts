@@ -62,6 +62,9 @@ const WITH_RULES: Record<string, number[]> = {
   'POST /api/v1/users/{user_id}/context_memory': [400, 413],
   'PATCH /api/v1/users/{user_id}/context_memory': [400, 413],
   'DELETE /api/v1/users/{user_id}/context_memory': [400],
+  // Days that exist.
+  'GET /api/v1/audit': [400],
+  'GET /api/v1/logs': [400],
   // Sessions and event ids that the server has given out.
   'GET /mcp': [400],
   'POST /mcp': [400],
@@ -180,7 +183,9 @@ function writeConfig(stage: Stage, list: Operation[]): string {
   const ids = new Set(list.flatMap(({ body }) => Object.values(body)))
   const dictionaries = ['[dictionaries]', ...[...ids].map((id) => `${text(id)} = { values = [${text(id)}] }`)]
   const file = join(stage.folder, 'schemathesis.toml')
-  writeFileSync(file, [...dictionaries, ...sections.flat(), ...shared, ''].join('\n'))
+  // No schema can say that NUL is refused.
+  const texts = ['[generation]', 'allow-x00 = false']
+  writeFileSync(file, [...texts, ...dictionaries, ...sections.flat(), ...shared, ''].join('\n'))
   return file
 }
 

@@ -48,6 +48,28 @@ describe('targetOf()', () => {
     }))
 })
 
+test('a credential that cannot be sent where it belongs is a fault, which does not show it', () => {
+  const remote = { name: 's', url: 'https://x.example.org' }
+  const list = (place: 'header' | 'query') => [{ id: 'a', param_name: 'A', in: place, value: 'a\nX: b' }]
+  for (const [server, ...path] of [
+    [{ ...remote, credentials: { Authorization: 'a\r\nX: b' } }, 'credentials', 'Authorization'],
+    [{ ...remote, credentials: { Authorization: 'Bearer „x“' } }, 'credentials', 'Authorization'],
+    [{ ...remote, credentials: list('header') }, 'credentials', 0, 'value'],
+    [{ name: 's', command: 'x', credentials: { TOKEN: 'a\0b' } }, 'credentials', 'TOKEN'],
+    [{ name: 's', command: 'x', env: { TOKEN: 'a\0b' } }, 'env', 'TOKEN'],
+  ] as [McpServer, ...(string | number)[]][]) {
+    const faults = mcpFaults([server])
+    expect(faults).toMatchObject([{ path: ['mcp_servers', 0, ...path] }])
+    expect(faults[0]!.expected).not.toContain('b')
+  }
+  for (const server of [
+    { ...remote, credentials: { Authorization: 'Bearer Zoë\n' } },
+    { ...remote, credentials: list('query') },
+    { name: 's', command: 'x', credentials: { KEY: '-----BEGIN\n…\n' } },
+  ] as McpServer[])
+    expect(mcpFaults([server])).toEqual([])
+})
+
 describe('a server that comes with muxi', () => {
   const search = { name: 'web', builtin: 'search' as const }
   test('is started on the runtime that runs muxi', () => {

@@ -105,6 +105,31 @@ describe('readJson()', () => {
   })
 })
 
+describe('texts that cannot be stored', () => {
+  const read = (text: string) => readJson(bytes(text), 'read the request: its body')
+
+  it('are refused by their path, and replaced where people paste them', async () => {
+    for (const [text, path] of [
+      ['{"a":["x",{"b":"\\u0000"}]}', 'a.1.b'],
+      ['{"a":{"\\udc00\\ud800":1}}', 'a.\ufffd\ufffd'],
+      ['{"__proto__":"\\ud800"}', '__proto__'],
+      ['{"type":"chat","data":{"user_id":"\\ud800"}}', 'user_id'],
+      ['{"data":"\\ud800"}', 'data'],
+      [`{"a":"${'x'.repeat(200_000)}","b":"\\ud800"}`, 'b'],
+    ] as const)
+      await expect(read(text), text.slice(0, 50)).rejects.toMatchObject({
+        code: 'bad_request',
+        details: { fields: [{ path }] },
+      })
+    expect(await read('{"content":"\\ud800x\\u0000","messages":[{"__proto__":"\\u0000"}]}')).toEqual({
+      content: '\ufffdx\ufffd',
+      messages: [JSON.parse('{"__proto__":"\ufffd"}')],
+    })
+    expect(await read('{"data":{"content":"\\ud800"}}')).toEqual({ data: { content: '\ufffd' } })
+    expect(await read('{"a":"\\ud83d\\ude00\\\\u0000"}')).toEqual({ a: '\u{1f600}\\u0000' })
+  })
+})
+
 describe('schemaFaults()', () => {
   const closed = Type.Object({ a: Type.Optional(Type.String()) }, { additionalProperties: false })
 

@@ -10,6 +10,12 @@ const asked = (more: object) => ({ model: 'a', messages: [user], ...more })
 const said = (schema: Parameters<typeof schemaFaults>[0], value: unknown) =>
   Object.fromEntries(schemaFaults(schema, value).map(({ path, expected }) => [path.join('.'), expected]))
 
+it('says of an empty object that its keys must be left out', () => {
+  const empty = Type.Object({}, { additionalProperties: false })
+  expect(said(empty, { x: 1 })).toEqual({ x: 'left out' })
+  expect(said(empty, [])).toEqual({ '': 'an empty object' })
+})
+
 describe('of a union', () => {
   const source = Type.Union([
     Type.Object({ by: Type.Literal('content'), content: Type.String() }),
