@@ -51,7 +51,7 @@ it.each([
   [Type.Number({ minimum: 0 }), -1, 'a number of at least 0'],
   [Type.Number({ maximum: 1 }), 2, 'a number of at most 1'],
   [Type.Integer({ minimum: 1, maximum: 5 }), 9, 'a whole number from 1 to 5'],
-  [Type.Object({}), 7, 'an object without keys'],
+  [Type.Object({}), 7, 'an empty object'],
   [Type.Array(Type.String(), { minItems: 1 }), [], 'a list, of at least 1'],
   [
     Type.Array(Type.String(), { uniqueItems: true, maxItems: 3 }),
