@@ -49,7 +49,7 @@ export function checkBody(body: unknown, { method }: Request, route: string): vo
   if (!rule.compiled.body.Check(body)) throw invalid("the request's body", schemaFaults(rule.body, body))
 }
 
-const NUMBER = /^-?\d{1,15}(\.\d{1,15})?$/
+const NUMBER = /^-?\d{1,15}(\.\d{1,30})?$/
 
 /**
  * Makes numbers of the values that are declared as such, which arrive as text, and runs before Elysia's validation, which says of

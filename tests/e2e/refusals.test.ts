@@ -564,7 +564,8 @@ describe('input', () => {
         [{ path: 'threshold', expected: 'a number from 0 to 1' }],
       ])
     }
-    expect((await call(`${path}threshold=0.5&top_k=2`)).status).toBe(200)
+    for (const threshold of ['0.5', '0.37672225267586745'])
+      expect((await call(`${path}threshold=${threshold}&top_k=2`)).status, threshold).toBe(200)
   })
 
   it(keeps('refuse.types', 'names that no path can have, because URLs fold them'), async () => {
