@@ -53,14 +53,18 @@ async function eachChunk(request: Request, limit: number, take: (chunk: Uint8Arr
 export async function drain(body: ReadableStream<Uint8Array> | null): Promise<boolean> {
   if (!body || body.locked) return true
   const reader = body.getReader()
-  const timer = setTimeout(() => void reader.cancel().catch(() => undefined), DRAIN_MS)
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    void reader.cancel().catch(() => undefined)
+  }, DRAIN_MS)
   try {
     let size = 0
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       size += part.value.byteLength
       if (size > MAX_DRAINED) return false
     }
-    return true
+    return !isLate
   } catch {
     // The client disconnected.
     return false

@@ -15,13 +15,13 @@ import { discardJob, findJob, insertJob } from '../../db/queries/jobs.ts'
 import { endOfJob, finishJob, resultOf, reviveJob } from '../../db/queries/job-ends.ts'
 import { progressOf } from '../../db/queries/job-progress.ts'
 import { readText } from '../../db/queries/job-batches.ts'
-import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
+import { findIdempotent, findMade, insertIdempotent, type IdempotentRequest } from '../../db/queries/idempotency.ts'
 import { joinSource, listLatestJobs } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { checkOnly } from '../../db/queries/reembed-jobs.ts'
 import { findTwin, insertTwin } from '../../db/queries/reuse.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
-import type { JobsTable } from '../../db/schema.ts'
+import type { JobsTable, Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 import { blocksOf, plainText } from '../../media/document/blocks.ts'
 import { authorize, ownedOrThrow } from './access.ts'
@@ -48,25 +48,24 @@ export async function createJob(
   if (request.knowledge_id !== undefined && agent_id === undefined)
     throw wrongField('begin the job', 'agent_id', "given with 'knowledge_id'")
   if (agent_id !== undefined) authorize(principal, 'manage')
+  const known = idempotency_key === undefined ? undefined : jobKey(principal, idempotency_key, request)
+  // Before its file is looked for: that may have been deleted since.
+  if (known && (await findMade(db, known)) !== undefined) {
+    const before = await db.transaction().execute((tx) => findRepeated(tx, known))
+    if (before) return started(before)
+  }
   const file = await getFileOrThrow(context, principal, file_id)
   const knowledge_id = agent_id === undefined ? undefined : (request.knowledge_id ?? file.id)
-  const known = {
-    key_id: principal.key_id,
-    route: 'jobs',
-    idempotency_key: idempotency_key ?? '',
-    body_hash: createHash('sha256').update(canonicalJson(request)).digest('hex'),
-  }
   const { collection } = await context.index.serving()
   const job = await db.transaction().execute(async (tx) => {
-    const made = idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
-    const before = made === undefined ? undefined : await findJob(tx, made)
+    const before = known && (await findRepeated(tx, known))
     if (before) return before
     await holdFileOrThrow(tx, file.id)
     const wanted = { kind, file, key_id: principal.key_id, agent_id, options }
     const twin = await findTwin(tx, { ...wanted, knowledge_id: request.knowledge_id }, collection)
     if (twin) {
       const made = await insertTwin(tx, wanted, twin)
-      if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: made.job.id })
+      if (known) await insertIdempotent(tx, { ...known, result_id: made.job.id })
       return made.job
     }
     if (agent_id !== undefined && knowledge_id !== undefined) {
@@ -81,11 +80,26 @@ export async function createJob(
             ({ name, user_id }) => name === file.name && user_id === file.user_id,
           )
     const job = await insertJob(tx, { ...wanted, knowledge_id, document_id: older?.document_id })
-    if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: job.id })
+    if (known) await insertIdempotent(tx, { ...known, result_id: job.id })
     return job
   })
-  await startCreated(context, job, idempotency_key)
-  return job
+  return started(job)
+
+  async function started(job: JobsTable): Promise<JobsTable> {
+    await startCreated(context, job, idempotency_key)
+    return job
+  }
+}
+
+function jobKey({ key_id }: Principal, idempotency_key: string, request: JobRequest): IdempotentRequest {
+  const body_hash = createHash('sha256').update(canonicalJson(request)).digest('hex')
+  return { key_id, route: 'jobs', idempotency_key, body_hash }
+}
+
+/** What the key has begun. @throws MuxiError `conflict` when the key came with another body */
+async function findRepeated(tx: Tx, known: IdempotentRequest): Promise<JobsTable | undefined> {
+  const made = await findIdempotent(tx, known)
+  return made === undefined ? undefined : findJob(tx, made)
 }
 
 /** Starts the workflow of a job that a request has made, or has found by its Idempotency-Key. @throws MuxiError unavailable */

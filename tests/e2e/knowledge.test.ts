@@ -287,7 +287,14 @@ describe('sent twice', () => {
     expect((await call('/jobs', { body: { ...body, agent_id: 'offline' }, headers })).status).toBe(409)
     expect(await stage.rows("select id from jobs where name = 'once.md'")).toHaveLength(1)
     const other = await keyOf({ scopes: ['chat'] })
-    expect((await call('/jobs', { body, headers, key: other })).body.id).not.toBe(jobs[0]!.body.id)
+    const second = (await call('/jobs', { body, headers, key: other })).body.id
+    expect(second).not.toBe(jobs[0]!.body.id)
+    // Also when the file is deleted meanwhile, which a job that runs forbids.
+    for (const id of [jobs[0]!.body.id, second])
+      await eventually(async () => (await call(`/jobs/${id}`)).body.status).toBe('completed')
+    expect((await call(`/files/${body.file_id}`, { method: 'DELETE' })).status).toBe(200)
+    expect((await call('/jobs', { body, headers })).body.id).toBe(jobs[0]!.body.id)
+    expect((await call('/jobs', { body })).status).toBe(404)
   })
 })
 
