@@ -19,6 +19,8 @@ export interface JsonReading {
   maxValues?: number | undefined
   /** Whether numbers that JavaScript would round keep their digits, as values that are passed on must (decision 040). */
   exact?: boolean
+  /** Gets the value before its texts are checked. */
+  parsed?: (value: unknown) => void
 }
 
 /** An incremental reader of one JSON text. */
@@ -28,13 +30,15 @@ export class JsonReader {
   readonly #decoder = new TextDecoder('utf-8', { fatal: true })
   readonly #parts: string[] = []
   readonly #parse: (text: string) => unknown
+  readonly #parsed: JsonReading['parsed']
   #size = 0
 
-  /** @param what completes "Cannot …", such as `read the request: its body` @param exact whether numbers keep their digits */
-  constructor(what: string, { maxValues, exact = false }: JsonReading = {}) {
+  /** @param what completes "Cannot …", such as `read the request: its body` */
+  constructor(what: string, { maxValues, exact = false, parsed }: JsonReading = {}) {
     this.#what = what
     this.#bounds = new JsonBounds(maxValues)
     this.#parse = exact ? parseExact : JSON.parse
+    this.#parsed = parsed
   }
 
   /** @throws MuxiError bad_request */
@@ -55,6 +59,7 @@ export class JsonReader {
       throw unreadable(this.#what, 'JSON', cause)
     }
     if (this.#size > AT_ONCE) await yieldToEventLoop()
+    this.#parsed?.(value)
     if (this.#bounds.hasEscapes) checkTexts(value, this.#what)
     return value
   }
@@ -71,7 +76,7 @@ export class JsonReader {
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** Without a reader: it costs more than a short text itself. */
-function readPiece(bytes: Uint8Array, what: string): unknown {
+function readPiece(bytes: Uint8Array, what: string, parsed: JsonReading['parsed']): unknown {
   const bounds = new JsonBounds()
   const fault = bounds.take(bytes)
   if (fault !== undefined) throw unreadable(what, fault)
@@ -87,6 +92,7 @@ function readPiece(bytes: Uint8Array, what: string): unknown {
   } catch (cause) {
     throw unreadable(what, 'JSON', cause)
   }
+  parsed?.(value)
   if (bounds.hasEscapes) checkTexts(value, what)
   return value
 }
@@ -109,9 +115,9 @@ function unreadable(what: string, expected: string, cause?: unknown): MuxiError 
 }
 
 /** The value of a whole JSON text, whose numbers keep their digits. @throws MuxiError bad_request */
-export async function readJson(bytes: Uint8Array, what: string): Promise<unknown> {
-  if (bytes.byteLength <= PIECE) return readPiece(bytes, what)
-  const reader = new JsonReader(what, { exact: true })
+export async function readJson(bytes: Uint8Array, what: string, parsed?: JsonReading['parsed']): Promise<unknown> {
+  if (bytes.byteLength <= PIECE) return readPiece(bytes, what, parsed)
+  const reader = new JsonReader(what, { exact: true, parsed })
   for (let at = 0; at < bytes.byteLength; at += PIECE) {
     reader.take(bytes.subarray(at, at + PIECE))
     if (at > 0 && at % AT_ONCE === 0) await yieldToEventLoop()

@@ -10,9 +10,9 @@ import { readJson } from './json.ts'
 /** Compiled when a frame needs them first. */
 const compiled = new Map<TSchema, TypeCheck<TSchema>>()
 
-/** @throws MuxiError bad_request */
-export async function parseFrame(data: Buffer, isBinary: boolean): Promise<unknown> {
-  if (!isBinary) return readJson(data, 'read the frame: it')
+/** @param identified gets the id of the frame, also when the frame is refused @throws MuxiError bad_request */
+export async function parseFrame(data: Buffer, isBinary: boolean, identified: (id: string) => void): Promise<unknown> {
+  if (!isBinary) return readJson(data, 'read the frame: it', (frame) => identified(idOf(frame)))
   throw new MuxiError(
     'bad_request',
     'Cannot read the frame: it must be JSON text, because no audio stream has begun that binary frames belong to',
@@ -20,7 +20,7 @@ export async function parseFrame(data: Buffer, isBinary: boolean): Promise<unkno
 }
 
 /** The id of a frame for its answer, also when the rest is invalid. */
-export function idOf(frame: unknown): string {
+function idOf(frame: unknown): string {
   const { id } = (frame ?? {}) as { id?: unknown }
   return fits(FrameSchema.properties.id, id) ? id : ''
 }

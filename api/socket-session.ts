@@ -20,7 +20,7 @@ import type { ApiContext } from './services/context.ts'
 import { lastEvent, resumeEvents } from './services/events.ts'
 import { followJob, getJobOrThrow } from './services/jobs.ts'
 import { cancelTurn, getTurnOrThrow } from './services/turns.ts'
-import { checkFrame, idOf, parseFrame } from './socket-frames.ts'
+import { checkFrame, parseFrame } from './socket-frames.ts'
 import { CLOSE, SocketWriter } from './socket-writer.ts'
 
 const MAX_REQUESTS_A_SOCKET = 200
@@ -141,8 +141,7 @@ export class SocketSession {
     this.#taken += data.byteLength
     if (this.#taken > MAX_TAKEN) this.#socket.pause()
     try {
-      const read = await parseFrame(data, isBinary)
-      request.id = idOf(read)
+      const read = await parseFrame(data, isBinary, (id) => (request.id = id))
       if (this.#requests > MAX_REQUESTS_A_SOCKET)
         throw new MuxiError('rate_limited', 'Too many requests at once on one socket', { retryAfter: 1 })
       const frame = checkFrame(read)

@@ -229,11 +229,7 @@ it(
     )
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 202))
     expect(new Set(answers.map(({ body }) => body.turn_id)).size).toBe(1)
-    const stream = await stage.chat(server.url, cue, {
-      conversation_id,
-      background: true,
-      headers: { 'idempotency-key': 'key-1' },
-    })
+    const stream = await stage.follow(server.url, answers[0]!.body.turn_id)
     expect((await stream.untilFinal()).type).toBe('message_end')
     const later = await stage.call(server.url, '/api/v1/agents/scripted/chat', request)
     expect(later.body.turn_id).toBe(answers[0]!.body.turn_id)
