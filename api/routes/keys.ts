@@ -14,7 +14,7 @@ import {
   RotationSchema,
   TicketSchema,
 } from '../../contracts/schemas/keys.ts'
-import { DEFAULT_LIMIT, idPageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { storedTime } from '../../contracts/times.ts'
 import { createKey, createTicket, deleteKey, listKeys, rotateKey } from '../../db/queries/keys.ts'
 import { authenticated, page } from '../plugin.ts'
@@ -37,7 +37,8 @@ export function keyRoutes(context: ApiContext) {
         return { keys: await withBudgets(db, items), ...rest }
       },
       {
-        query: Type.Object(idPageFields('key'), { additionalProperties: false }),
+        // The key of the setting has a name for an id.
+        query: Type.Object(pageFields(KeyIdSchema), { additionalProperties: false }),
         ...replies({ 200: pageOf('keys', KeySchema) }),
         scope: 'admin',
         detail: { summary: 'List keys; their secrets are not kept' },

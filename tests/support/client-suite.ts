@@ -171,7 +171,7 @@ export function clientSuite(stage: () => ClientStage): void {
     expect((await app.budgets.usage({ group_by: 'user' })).usage).toBeInstanceOf(Array)
     expect((await all(app.keys.list({ limit: 1 }))).map(({ id }) => id)).toContain(key.id)
     await app.keys.delete(key.id)
-    expect((await app.audit.list()).entries.length).toBeGreaterThan(0)
+    await expect.poll(async () => (await app.audit.list()).entries.length).toBeGreaterThan(0)
     expect(await app.keys.own()).toMatchObject({ scopes: expect.arrayContaining(['admin']) })
     expect(await app.system.health()).toEqual({ status: 'ok' })
     expect(await app.system.status()).toMatchObject({ status: 'healthy' })

@@ -54,6 +54,8 @@ const WITH_RULES: Record<string, number[]> = {
   'POST /api/v1/files': [400, 415, 422],
   // What a kind of job may have, such as the only running one of its kind.
   'POST /api/v1/jobs': [400, 413, 415, 422],
+  // A cursor of another `group_by`.
+  'GET /api/v1/usage': [400],
   // Networks in CIDR notation, a time in the future.
   'POST /api/v1/keys': [400],
   // Decisions that this call allows, and arguments that its tool takes.
