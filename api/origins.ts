@@ -5,6 +5,8 @@ import { isLoopbackHost } from '../contracts/hosts.ts'
 export class Origins {
   readonly #names: ReadonlySet<string>
   readonly #configured: ReadonlySet<string>
+  /** The last one that was allowed: nearly all requests have the same. */
+  #host: string | null | undefined
 
   /** @param urls the server's own addresses and those of trusted pages; undefined ones are skipped */
   constructor(urls: readonly (string | undefined)[]) {
@@ -15,9 +17,10 @@ export class Origins {
 
   /** @throws MuxiError forbidden */
   check(host: string | null | undefined, origin: string | null | undefined): void {
-    if (!this.#knows(hostNameOf(`http://${host ?? ''}`))) {
+    if (host !== this.#host && !this.#knows(hostNameOf(`http://${host ?? ''}`))) {
       throw new MuxiError('forbidden', "Cannot answer: 'Host' must be a loopback name or that of MUXI_PUBLIC_URL")
     }
+    this.#host = host
     if (origin && !this.allows(origin)) {
       throw new MuxiError('forbidden', "Cannot answer: 'Origin' must be a loopback name or that of MUXI_PUBLIC_URL")
     }

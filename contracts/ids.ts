@@ -16,7 +16,9 @@ export type IdPrefix =
   | 'appr'
   | 'aud'
 
-/** A new id such as `turn_0199c0…` (prefix, underscore, 32 hex digits; ascending in time). */
+/** A new id such as `turn_0199c0…` (prefix, underscore, 32 hex digits; ascending in time, except those of requests). */
 export function newId(prefix: IdPrefix): string {
-  return `${prefix}_${v7().replaceAll('-', '')}`
+  // Every request has one, and nothing is sorted by it: its random numbers are made in advance.
+  const uuid = prefix === 'req' ? crypto.randomUUID() : v7()
+  return `${prefix}_${uuid.replaceAll('-', '')}`
 }

@@ -55,6 +55,8 @@ export interface Database {
   stops: ForeignStops
   /** Of its pool; undefined where there is none. */
   connections?: () => Connections
+  /** A text that is another one after any commit; undefined where, or while, only a query can tell. */
+  stamp?: () => string | undefined
   close: () => Promise<void>
 }
 

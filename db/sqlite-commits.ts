@@ -1,4 +1,4 @@
-// Commits of other processes to a SQLite file.
+// Commits to a SQLite file: those of other processes, and whether there was any.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Foreign } from './dialect.ts'
 import { isSqliteAway } from './sqlite-file.ts'
@@ -9,6 +9,7 @@ const POLL_MS = 15
 /** Detects commits of other processes to the file, by a poll that costs microseconds. */
 export class PolledCommits implements Foreign<never> {
   readonly #version: StatementSync
+  readonly #written: StatementSync
   readonly #listeners = new Set<(told: undefined) => void>()
   #seen: number | undefined
   #timer: NodeJS.Timeout | undefined
@@ -16,7 +17,14 @@ export class PolledCommits implements Foreign<never> {
   constructor(raw: DatabaseSync) {
     // A number that changes when another connection has committed.
     this.#version = raw.prepare('pragma data_version')
+    this.#written = raw.prepare('select total_changes() as rows')
     this.#seen = this.#read()
+  }
+
+  /** A text that is another one after any commit, read in microseconds; undefined while it cannot be told. */
+  stamp(): string | undefined {
+    const others = this.#read()
+    return others === undefined ? undefined : `${others}/${String(this.#written.get()!['rows'])}`
   }
 
   listen(listener: (told: undefined) => void): () => void {

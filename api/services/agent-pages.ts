@@ -25,6 +25,8 @@ interface Entry {
 export class AgentPages {
   readonly #context: Pick<ApiContext, 'storage'>
   readonly #known = new Map<string, Entry>()
+  /** The newest change, and the stamp of the database before it was read. */
+  #newest: { stamp: string | undefined; change: string } | undefined
 
   constructor(context: Pick<ApiContext, 'storage'>) {
     this.#context = context
@@ -32,7 +34,7 @@ export class AgentPages {
 
   /** What was committed before the call is in it; on Postgres perhaps only 0.8 s later. */
   async find(limit: number, cursor: string | undefined): Promise<AgentPage> {
-    const change = String(await findNewestChange(this.#context.storage.db))
+    const change = await this.#findChange()
     const name = `${limit}/${cursor ?? ''}`
     const known = this.#known.get(name)
     if (known && known.change === change && known.until > Date.now()) return known.page
@@ -41,6 +43,15 @@ export class AgentPages {
     this.#known.set(name, { change, until: Date.now() + FRESH_MS, page: made })
     made.catch(() => this.#known.delete(name))
     return made
+  }
+
+  async #findChange(): Promise<string> {
+    const { db, stamp: stampOf } = this.#context.storage
+    const stamp = stampOf()
+    if (stamp !== undefined && this.#newest?.stamp === stamp) return this.#newest.change
+    const change = String(await findNewestChange(db))
+    this.#newest = { stamp, change }
+    return change
   }
 
   async #make(limit: number, cursor: string | undefined): Promise<AgentPage> {

@@ -28,6 +28,8 @@ interface Looked {
 export class Metrics {
   readonly #registry = new Registry()
   readonly #routes = new WeakMap<Request, string>()
+  /** Of the routes, by their paths in the code. */
+  readonly #templates = new Map<string, string>()
   readonly #models = new Set<string>()
   #loop: ReturnType<typeof monitorEventLoopDelay> | undefined
 
@@ -89,7 +91,9 @@ export class Metrics {
 
   /** Notes the template of the route that answers a request. */
   matched(request: Request, route: string): void {
-    this.#routes.set(request, route.replaceAll(/:(\w+)/g, '{$1}'))
+    let template = this.#templates.get(route)
+    if (template === undefined) this.#templates.set(route, (template = route.replaceAll(/:(\w+)/g, '{$1}')))
+    this.#routes.set(request, template)
   }
 
   answered(request: Request, status: number, seconds: number): void {

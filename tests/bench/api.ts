@@ -2,15 +2,15 @@
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
 import { load, type Load, type LoadOptions } from './load.ts'
-import { authorization, ms, report } from './measure.ts'
+import { authorization, ms, percentile, report } from './measure.ts'
 import { cpuSeconds } from './peers/usage.ts'
 import { startScript, type Bench, type Muxi } from './processes.ts'
 
-const READS = 10_000
+const READS = 6_000
 const WRITES = 2_000
 const CHATS = 200
 const CONNECTIONS = 8
-const ROUNDS = 3
+const ROUNDS = 9
 const UNLIMITED = '900000/60'
 const AGENTS = 3
 /** A bucket that refills once a minute. */
@@ -63,7 +63,7 @@ async function againstBareRoute(muxi: Muxi): Promise<void> {
   }
   await bare.stop()
   expectStatus(200, ...direct, ...ours)
-  const [a, b] = [best(direct), best(ours)]
+  const [a, b] = [median(direct), median(ours)]
   report('GET /agents, requests a second, 8 at once', `${b.toFixed(0)} against ${a.toFixed(0)} bare`, b / a, '≥ 0.25')
   const perRequest = (seconds: number) => `${((seconds / (ROUNDS * READS)) * 1e6).toFixed(0)} µs`
   report('GET /agents, processor time', `${perRequest(used.muxi)} against ${perRequest(used.bare)}`)
@@ -159,7 +159,12 @@ async function exactLimit(processes: Muxi[]): Promise<void> {
   )
 }
 
-const best = (loads: Load[]) => Math.max(...loads.map(({ a_second }) => a_second))
+/** Of several rounds, so that neither a lucky nor a disturbed one counts. */
+const median = (loads: Load[]) =>
+  percentile(
+    loads.map(({ a_second }) => a_second),
+    50,
+  )
 
 function expectStatus(status: number, ...loads: Load[]): void {
   for (const { statuses } of loads)
