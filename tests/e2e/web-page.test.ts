@@ -48,9 +48,9 @@ describe.skipIf(!found)('the web page', () => {
     page = await context.newPage()
     faults = []
     page.on('pageerror', (error) => faults.push(error.message))
-    // Expected console messages: 401 and 400 for a missing key or invalid input, and sockets to a server that is down.
+    // Expected console messages: 401 and 400 for a missing key or invalid input, and a server that is killed or down.
     page.on('console', (message) => {
-      if (message.type() === 'error' && !/40[01]|ERR_CONNECTION_REFUSED|WebSocket/.test(message.text()))
+      if (message.type() === 'error' && !/40[01]|ERR_CONNECTION_(REFUSED|RESET)|WebSocket/.test(message.text()))
         faults.push(message.text())
     })
     await page.goto(muxi.url)
