@@ -229,25 +229,19 @@ function preflight(cors: Record<string, string>): Response {
 
 /** For a path of another version of the API. */
 function unknownVersion(request: Request): MuxiError | undefined {
-  const [, version] = /^\/api\/(v\d{1,4})(?:\/|$)/.exec(new URL(request.url).pathname) ?? []
+  const [, version] = /^\/api\/(v\d{1,4})(?:\/|$)/.exec(pathOf(request)) ?? []
   if (version === undefined || version === 'v1') return undefined
   return new MuxiError('not_found', `There is no version '${version}' of the API: its paths begin with /api/v1`)
 }
 
-/** The allowed methods of a path, when the requested one is not among them. */
+/** The methods of a path, when the requested one is not among them. */
 function otherMethods(routes: readonly { method: string; path: string }[], request: Request): string[] {
-  const methods = methodsOf(routes, request)
-  return methods.includes(request.method) ? [] : methods
-}
-
-/** The methods that a path has. */
-function methodsOf(routes: readonly { method: string; path: string }[], request: Request): string[] {
   const path = pathOf(request).replace(/(?<=.)\/$/, '')
   const exact = routes.filter((route) => route.path === path)
   const found = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
   // HEAD is answered by the route of GET.
-  const methods = found.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
-  return [...new Set(methods)]
+  const methods = new Set(found.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))
+  return methods.has(request.method) ? [] : [...methods]
 }
 
 function toPattern(path: string): RegExp {

@@ -52,12 +52,7 @@ export class JsonReader {
   /** The value, after all bytes. @throws MuxiError bad_request */
   async end(): Promise<unknown> {
     this.#decode()
-    let value: unknown
-    try {
-      value = this.#parse(this.#parts.join(''))
-    } catch (cause) {
-      throw unreadable(this.#what, 'JSON', cause)
-    }
+    const value = parsedBy(this.#parse, this.#parts.join(''), this.#what)
     if (this.#size > AT_ONCE) await yieldToEventLoop()
     this.#parsed?.(value)
     if (this.#bounds.hasEscapes) checkTexts(value, this.#what)
@@ -86,15 +81,18 @@ function readPiece(bytes: Uint8Array, what: string, parsed: JsonReading['parsed'
   } catch (cause) {
     throw unreadable(what, 'UTF-8', cause)
   }
-  let value: unknown
-  try {
-    value = parseExact(text)
-  } catch (cause) {
-    throw unreadable(what, 'JSON', cause)
-  }
+  const value = parsedBy(parseExact, text, what)
   parsed?.(value)
   if (bounds.hasEscapes) checkTexts(value, what)
   return value
+}
+
+function parsedBy(parse: (text: string) => unknown, text: string, what: string): unknown {
+  try {
+    return parse(text)
+  } catch (cause) {
+    throw unreadable(what, 'JSON', cause)
+  }
 }
 
 /** @throws MuxiError bad_request that names a text which cannot be stored */

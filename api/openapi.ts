@@ -1,6 +1,7 @@
 // The OpenAPI document, made from the schemas of all routes: named schemas (`$id`) stand once, and all have examples.
 import { Type, type TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
+import { routeName } from './route-name.ts'
 import { StaticFile } from './static-file.ts'
 import { type ErrorCode, STATUS_OF_CODE } from '../contracts/failures.ts'
 import { ERROR_EXAMPLES, ErrorSchema } from '../contracts/schemas/errors.ts'
@@ -22,7 +23,7 @@ export function openApiDocument(routes: readonly Route[], version: string) {
   const paths: Record<string, Json> = {}
   for (const route of routes) {
     if (route.hooks.detail?.hide || !METHODS.includes(route.method)) continue
-    const path = route.path.replaceAll(/:(\w+)/g, '{$1}').replace(/(?<=.)\/$/, '')
+    const path = routeName(route.path).replace(/(?<=.)\/$/, '')
     ;(paths[path] ??= {})[route.method.toLowerCase()] = operationOf(route, path, schemas)
   }
   // Frames of the WebSocket, which OpenAPI has no operations for.

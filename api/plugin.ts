@@ -9,6 +9,7 @@ import { readJsonBody } from './body.ts'
 import { addressOf } from './clients.ts'
 import { invalid } from './errors.ts'
 import { checkBody, checkQuery, checkScope } from './request-checks.ts'
+import { routeName } from './route-name.ts'
 import { anybody, authenticate } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import { rateClassOf } from './services/rate-limiter.ts'
@@ -56,7 +57,7 @@ function principalOf(context: ApiContext, request: Request, route: string, heade
 
 /** A route as in the OpenAPI document, without a parameter's value. */
 function countedName(method: string, route: string): string {
-  return `${method} ${route.replaceAll(/:(\w+)/g, '{$1}')}`
+  return `${method} ${routeName(route)}`
 }
 
 /** Those of requests with a valid key, also when what they asked for was refused. */

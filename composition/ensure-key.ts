@@ -1,7 +1,8 @@
 // The API key of the settings, or the first one.
 import type { Logger } from 'pino'
 import { SettingsError } from '../config/settings-error.ts'
-import { createFirstKey, forgetConfiguredKey, setConfiguredKey } from '../db/queries/keys.ts'
+import { forgetConfiguredKey, setConfiguredKey } from '../db/queries/configured-key.ts'
+import { createFirstKey } from '../db/queries/keys.ts'
 import type { Db } from '../db/schema.ts'
 
 /**

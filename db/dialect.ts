@@ -55,8 +55,8 @@ export interface Database {
   stops: ForeignStops
   /** Of its pool; undefined where there is none. */
   connections?: () => Connections
-  /** A text that is another one after any commit; undefined where, or while, only a query can tell. */
-  stamp?: () => string | undefined
+  /** Its version, which changes with every commit; undefined where, or while, it cannot be read without a query. */
+  version?: () => string | undefined
   close: () => Promise<void>
 }
 

@@ -1,4 +1,4 @@
-// Commits to a SQLite file: those of other processes, and whether there was any.
+// Detects commits to a SQLite file.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Foreign } from './dialect.ts'
 import { isSqliteAway } from './sqlite-file.ts'
@@ -8,7 +8,7 @@ const POLL_MS = 15
 
 /** Detects commits of other processes to the file, by a poll that costs microseconds. */
 export class PolledCommits implements Foreign<never> {
-  readonly #version: StatementSync
+  readonly #foreign: StatementSync
   readonly #written: StatementSync
   readonly #listeners = new Set<(told: undefined) => void>()
   #seen: number | undefined
@@ -16,13 +16,13 @@ export class PolledCommits implements Foreign<never> {
 
   constructor(raw: DatabaseSync) {
     // A number that changes when another connection has committed.
-    this.#version = raw.prepare('pragma data_version')
+    this.#foreign = raw.prepare('pragma data_version')
     this.#written = raw.prepare('select total_changes() as rows')
     this.#seen = this.#read()
   }
 
-  /** A text that is another one after any commit, read in microseconds; undefined while it cannot be told. */
-  stamp(): string | undefined {
+  /** The version of the database, which changes with every commit; undefined while the file cannot be read. Takes microseconds. */
+  version(): string | undefined {
     const others = this.#read()
     return others === undefined ? undefined : `${others}/${String(this.#written.get()!['rows'])}`
   }
@@ -48,7 +48,7 @@ export class PolledCommits implements Foreign<never> {
   /** Undefined while another process recovers the file after a crash. */
   #read(): number | undefined {
     try {
-      return Number((this.#version.get() as { data_version: number }).data_version)
+      return Number((this.#foreign.get() as { data_version: number }).data_version)
     } catch (error) {
       if (isSqliteAway(error)) return undefined
       throw error

@@ -75,7 +75,7 @@ function open(file: string): Database {
     await checkpoints.close()
     await db.destroy()
   }
-  return { db, commits, stops: commits, stamp: () => commits.stamp(), close }
+  return { db, commits, stops: commits, version: () => commits.version(), close }
 }
 
 /** Of two processes that change the mode of a new file at once, SQLite refuses one without waiting. Blocks the thread, at the start. */

@@ -32,8 +32,8 @@ export interface Storage {
   disk: DiskProbe
   /** Of the database's pool; undefined where there is none. */
   connections: (() => Connections) | undefined
-  /** A text that is another one after any commit; undefined where, or while, only a query can tell. */
-  stamp: () => string | undefined
+  /** The version of the database, which changes with every commit; undefined where it cannot be read without a query. */
+  version: () => string | undefined
   close(): Promise<void>
 }
 
@@ -50,7 +50,7 @@ export interface StorageOptions {
 /** Opens the database, migrated to the newest schema, the blobs and the data folder. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const blobs = await openBlobs(options)
-  const { db, commits, stops, connections, stamp, close } = await openDatabase(options)
+  const { db, commits, stops, connections, version, close } = await openDatabase(options)
   const events = new EventLog(db, commits)
   return {
     db,
@@ -60,7 +60,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     stops: new StopRegistry(db, stops),
     disk: new DiskProbe(options.data_dir),
     connections,
-    stamp: () => stamp?.(),
+    version: () => version?.(),
     async close() {
       await events.close()
       await blobs.close()

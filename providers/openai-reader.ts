@@ -111,7 +111,7 @@ export async function readChunks(
     warnings.push("No finish reason, read as 'stop'")
   }
   const told = readFinish(finish ?? 'stop', kept.size > 0, warnings)
-  return { parts: usable, finish_reason: reply.hasRefusal && told === 'stop' ? 'refusal' : told, usage, warnings }
+  return { parts: usable, finish_reason: reply.endedBy(told), usage, warnings }
 }
 
 /** The items of a list that are objects; one object is a list of one. */

@@ -1,5 +1,5 @@
 // The parts of a reply while it streams: pieces become parts, no character is cut, and text and reasoning are passed on.
-import type { AssistantPart, ProviderMetadata, ToolCallPart } from '../contracts/model-messages.ts'
+import type { AssistantPart, FinishReason, ProviderMetadata, ToolCallPart } from '../contracts/model-messages.ts'
 import { withoutNul } from '../contracts/nul.ts'
 import type { Delta } from './provider.ts'
 
@@ -11,8 +11,7 @@ export class ReplyParts {
   readonly parts: AssistantPart[] = []
   readonly #onDelta: (delta: Delta) => Promise<void>
   readonly #halves = { text: '', refusal: '', reasoning: '' }
-  /** Whether the model refuses: then that is why the reply ended. */
-  hasRefusal = false
+  #hasRefusal = false
 
   constructor(onDelta: (delta: Delta) => Promise<void>) {
     this.#onDelta = onDelta
@@ -49,11 +48,16 @@ export class ReplyParts {
     }
   }
 
+  /** Why the reply ended. @param told what the vendor says, which does not tell a refusal from an answer */
+  endedBy(told: FinishReason): FinishReason {
+    return this.#hasRefusal && told === 'stop' ? 'refusal' : told
+  }
+
   async #give(piece: PieceType, given: string, metadata?: object): Promise<void> {
     if (given === '') return
     const text = withoutNul(given)
     const type = piece === 'refusal' ? 'text' : piece
-    if (piece === 'refusal') this.hasRefusal = true
+    if (piece === 'refusal') this.#hasRefusal = true
     const last = this.parts.at(-1)
     if (last?.type === type) last.text += text
     else this.parts.push({ type, text, ...(metadata && { metadata: { ...metadata } }) })

@@ -140,8 +140,7 @@ export async function readResponse(
       part.arguments = withoutNul(part.arguments.toWellFormed())
       part.name = withoutNul(part.name.toWellFormed())
     }
-  const told = readEnd(ended, parts)
-  const finish_reason = reply.hasRefusal && told === 'stop' ? 'refusal' : told
+  const finish_reason = reply.endedBy(readEnd(ended, parts))
   return { parts, finish_reason, usage: readUsage(ended.usage), warnings }
 
   async function begin(index: unknown, item: Item): Promise<void> {

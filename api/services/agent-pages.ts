@@ -25,8 +25,8 @@ interface Entry {
 export class AgentPages {
   readonly #context: Pick<ApiContext, 'storage'>
   readonly #known = new Map<string, Entry>()
-  /** The newest change, and the stamp of the database before it was read. */
-  #newest: { stamp: string | undefined; change: string } | undefined
+  /** The newest change, and the version of the database before it was read. */
+  #newest: { version: string | undefined; change: string } | undefined
 
   constructor(context: Pick<ApiContext, 'storage'>) {
     this.#context = context
@@ -46,11 +46,11 @@ export class AgentPages {
   }
 
   async #findChange(): Promise<string> {
-    const { db, stamp: stampOf } = this.#context.storage
-    const stamp = stampOf()
-    if (stamp !== undefined && this.#newest?.stamp === stamp) return this.#newest.change
+    const { db, version: versionOf } = this.#context.storage
+    const version = versionOf()
+    if (version !== undefined && this.#newest?.version === version) return this.#newest.change
     const change = String(await findNewestChange(db))
-    this.#newest = { stamp, change }
+    this.#newest = { version, change }
     return change
   }
 

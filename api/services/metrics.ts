@@ -5,6 +5,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { jobEnded, modelCallEnded, toolCallEnded, turnEnded } from '../../contracts/telemetry.ts'
 import { countUnfinishedJobs, countUnfinishedTurns } from '../../db/queries/unfinished.ts'
 import type { Storage } from '../../db/storage.ts'
+import { routeName } from '../route-name.ts'
 import { rateClassOf } from './rate-limiter.ts'
 
 /** Seconds. */
@@ -28,8 +29,6 @@ interface Looked {
 export class Metrics {
   readonly #registry = new Registry()
   readonly #routes = new WeakMap<Request, string>()
-  /** Of the routes, by their paths in the code. */
-  readonly #templates = new Map<string, string>()
   readonly #models = new Set<string>()
   #loop: ReturnType<typeof monitorEventLoopDelay> | undefined
 
@@ -91,9 +90,7 @@ export class Metrics {
 
   /** Notes the template of the route that answers a request. */
   matched(request: Request, route: string): void {
-    let template = this.#templates.get(route)
-    if (template === undefined) this.#templates.set(route, (template = route.replaceAll(/:(\w+)/g, '{$1}')))
-    this.#routes.set(request, template)
+    this.#routes.set(request, routeName(route))
   }
 
   answered(request: Request, status: number, seconds: number): void {

@@ -13,8 +13,6 @@ import { forgetSpending, setBudget } from './budgets.ts'
 
 export { SCOPES, type Scope }
 
-/** The id of the key from the settings. */
-const CONFIGURED_KEY = 'key_configured'
 /** The id of the key that the first start creates: the same in every process, so that only one of them creates it. */
 const FIRST_KEY = 'key_first'
 /** Lifetime of a ticket, in milliseconds. */
@@ -91,7 +89,8 @@ export async function createFirstKey(db: Db, key: NewKey): Promise<string | unde
   return (made.numInsertedOrUpdatedRows ?? 0n) > 0n ? secret : undefined
 }
 
-function toRow(id: string, key: NewKey, secret: string) {
+/** A key as it is stored. */
+export function toRow(id: string, key: NewKey, secret: string) {
   return {
     id,
     name: key.name,
@@ -104,66 +103,6 @@ function toRow(id: string, key: NewKey, secret: string) {
     expires_at: key.expires_at ?? null,
     last_used_at: null,
   }
-}
-
-/**
- * Stores the operator's configured key, with no other secret than this one. A key with all scopes that has this secret
- * already takes its place. @returns the key that has the secret with smaller rights, in which case nothing is changed
- */
-export function setConfiguredKey(db: Db, secret: string): Promise<{ id: string; name: string } | undefined> {
-  const hash = hashKey(secret)
-  return db.transaction().execute(async (tx) => {
-    await sweepAliases(tx)
-    const other = await tx
-      .selectFrom('api_keys')
-      .selectAll()
-      .where('hash', '=', hash)
-      .where('id', '!=', CONFIGURED_KEY)
-      .executeTakeFirst()
-    if (other && other.alias_of !== CONFIGURED_KEY) {
-      const { id, alias_of, name } = other
-      if (!isUnrestricted(other)) return { id: alias_of ?? id, name }
-      if (alias_of === null) return void (await removeConfiguredKey(tx))
-    }
-    // The secret before a rotation: it is one of the configured key again.
-    const aliases = tx.deleteFrom('api_keys').where('alias_of', 'is not', null)
-    await aliases.where((eb) => eb.or([eb('hash', '=', hash), eb('alias_of', '=', CONFIGURED_KEY)])).execute()
-    const row = toRow(CONFIGURED_KEY, { name: 'MUXI_API_KEY', scopes: ['admin'] }, secret)
-    await tx
-      .insertInto('api_keys')
-      .values(row)
-      .onConflict((oc) => oc.column('id').doUpdateSet({ hash }))
-      .execute()
-    return undefined
-  })
-}
-
-/** Whether the key may do all that the configured one may. The end of an alias is that of a rotation. */
-function isUnrestricted({ id, scopes, user_id, networks, rate_limits, alias_of, expires_at }: ApiKeysTable): boolean {
-  const endless = alias_of !== null || expires_at === null
-  return parseColumn(keyScopes, scopes, id).includes('admin') && endless && !(user_id ?? networks ?? rate_limits)
-}
-
-/** Removes the configured key, whose secret is not configured any more. @returns whether there was one */
-export function forgetConfiguredKey(db: Db): Promise<boolean> {
-  return db.transaction().execute(async (tx) => {
-    await sweepAliases(tx)
-    return removeConfiguredKey(tx)
-  })
-}
-
-async function removeConfiguredKey(tx: Tx): Promise<boolean> {
-  const removed = await tx.deleteFrom('api_keys').where('id', '=', CONFIGURED_KEY).executeTakeFirst()
-  await tx.deleteFrom('api_keys').where('alias_of', '=', CONFIGURED_KEY).execute()
-  if (removed.numDeletedRows === 0n) return false
-  await forgetSpending(tx, 'key', [CONFIGURED_KEY])
-  return true
-}
-
-/** Removes previous secrets whose grace period has ended. */
-async function sweepAliases(tx: Tx): Promise<void> {
-  const aliases = tx.deleteFrom('api_keys').where('alias_of', 'is not', null)
-  await aliases.where('expires_at', '<=', new Date().toISOString()).execute()
 }
 
 /** The key behind a secret, unless it is unknown or has expired. */
@@ -265,12 +204,18 @@ export async function lockKey(tx: Tx, id: string): Promise<void> {
 
 export async function deleteKey(db: Db, id: string): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    const deleted = await tx.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst()
-    if (deleted.numDeletedRows === 0n) throw notFound('key', id)
-    await forgetSpending(tx, 'key', [id])
-    // After the key itself: a concurrent rotation has written its old secret by now.
-    await tx.deleteFrom('api_keys').where('alias_of', '=', id).execute()
+    if (!(await removeKey(tx, id))) throw notFound('key', id)
   })
+}
+
+/** Removes a key with its previous secrets and what it has spent. @returns whether there was one */
+export async function removeKey(tx: Tx, id: string): Promise<boolean> {
+  const removed = await tx.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst()
+  // After the key itself: a concurrent rotation has written its old secret by now.
+  await tx.deleteFrom('api_keys').where('alias_of', '=', id).execute()
+  if (removed.numDeletedRows === 0n) return false
+  await forgetSpending(tx, 'key', [id])
+  return true
 }
 
 /** Records that keys were used. */
